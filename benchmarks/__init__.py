@@ -1,0 +1,1 @@
+"""Measure redis_tasks on this machine; see README.md."""

@@ -1,0 +1,1 @@
+"""redis_tasks beside its peers, in one run on one machine."""

@@ -1,0 +1,34 @@
+"""redis_tasks: warm workhorses under one supervisor."""
+
+import os
+import sys
+
+import work
+
+from redis_tasks import Queue, redis_task
+
+GUARANTEE = "never lost; an interrupted or crashed task is first in line again, or failed"
+SETTINGS = "defaults; 16 workers for no-ops"
+NOOP_SLOTS = 16
+
+noop = redis_task()(work.noop)
+nap = redis_task()(work.nap)
+stamp = redis_task()(work.stamp)
+TASKS = {"noop": noop, "nap": nap, "stamp": stamp}
+
+queue = Queue()
+
+
+def worker(slots: int) -> list[str]:
+    return [sys.executable, "-m", "redis_tasks", "worker", "-q", "--concurrency", str(slots)]
+
+
+def enqueue(kind: str, *args: float) -> None:
+    queue.enqueue_call(TASKS[kind], list(args))
+
+
+def bulk(kind: str, count: int) -> None:
+    queue.enqueue_many([{"func": TASKS[kind]} for _ in range(count)])
+
+
+REDIS_URL = os.environ["CONTEST_REDIS_URL"]  # this module is the settings module, too

@@ -1,0 +1,1 @@
+"""The numbers that this project reaches for, each with a measurement."""

@@ -1,0 +1,1 @@
+"""An app as a user of redis_tasks would write it."""

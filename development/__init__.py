@@ -1,0 +1,1 @@
+"""What bin/up and bin/test are made of; no part of the installed library."""

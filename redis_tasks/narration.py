@@ -1,0 +1,57 @@
+"""Tell in the log what became of each run, one line an event."""
+
+import logging
+
+from redis_tasks.dispatch import Ended
+from redis_tasks.store.graph_scripts import Advanced
+from redis_tasks.store.scripts import Settled
+
+logger = logging.getLogger("redis_tasks.task")
+
+LONGEST = 500  # characters of an error in the log
+WORDS = {"finished": "finished", "failed": "failed", "queued": "requeued"}
+REFUSALS = {
+    "lost": "the task had been given to somebody else",
+    "gone": "the task is no longer in Redis",
+}
+
+
+def tell_settled(ended: Ended, settled: Settled) -> None:
+    """Log what Redis said to an outcome; a failure's cause follows in a line of its own."""
+    run = ended.run
+    if settled.word == "finished" and not logger.isEnabledFor(logging.INFO):
+        return
+    extra = {**run.log_fields, "duration": round(ended.duration, 6)}
+    if settled.word in WORDS:
+        what = ended.description or run.func_name
+        logger.info("Task %s [%s] %s", what, run.task_id, WORDS[settled.word], extra=extra)
+        if ended.outcome.text:
+            reason = settled.reason or ended.outcome.reason
+            cause = gist(ended.outcome.text)
+            logger.warning(
+                "Task %s [%s] %s: %s", run.func_name, run.task_id, reason, cause, extra=extra
+            )
+    elif settled.word in REFUSALS:
+        logger.warning(
+            "Task [%s] run %d was refused (%s): %s",
+            run.task_id,
+            run.number,
+            settled.word,
+            REFUSALS[settled.word],
+            extra=extra,
+        )
+
+
+def tell_advanced(advanced: Advanced) -> None:
+    """Log what could not be told to a graph, and why."""
+    if advanced.trouble:
+        logger.error("Graph could not go on after %s", advanced.trouble)
+
+
+def gist(text: str) -> str:
+    """Return what a traceback ends with, which names the error, with the place it came from."""
+    lines = text.strip().rpartition("\nTraceback (most recent call last):")[2].split("\n")
+    stack = [number for number, line in enumerate(lines) if line.startswith("  ")]
+    error = "\n".join(lines[stack[-1] + 1 :] if stack else lines)[:LONGEST]
+    places = [line.strip() for line in lines if line.startswith('  File "')]
+    return f"{error} ({places[-1]})" if places else error

@@ -1,0 +1,264 @@
+"""Keep a supervisor's workhorses: fork, hear, watch, bury them."""
+
+import contextlib
+import logging
+import os
+import selectors
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from redis_tasks import offspring, page, workhorse_handle
+from redis_tasks.clock import boottime
+from redis_tasks.lifecycle import TaskOutcome
+from redis_tasks.stopping import Stopping
+from redis_tasks.store import resolve
+from redis_tasks.store.client import backoff
+from redis_tasks.store.scripts import Taken
+from redis_tasks.workhorse_handle import Workhorse
+
+logger = logging.getLogger("redis_tasks.worker")
+
+NEVER = float("inf")
+NOT_BEGUN_PATIENCE = 1.0  # seconds in which a task that has not begun may notice the shutdown
+SWEEP_PAUSE = 0.05  # seconds until killed orphans have left their own orphans to us
+
+
+class Slot:
+    """A worker's place: its id, and its workhorse if it has one just now."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.worker_id = ""
+        self.description = ""
+        self.workhorse: Workhorse | None = None
+
+
+class Stable:
+    """All workhorses of one supervisor; *classes* are the middleware they run tasks with.
+
+    *wakeup* is a descriptor that becomes readable at every signal. ``on_ready()`` is called for
+    each workhorse that may be given tasks; ``on_outcome(workhorse, outcome)`` when a run is over,
+    with the workhorse's own word or, if it died, with what its death means; ``on_call(workhorse,
+    frame)`` for script calls.
+    """
+
+    def __init__(
+        self, concurrency: int, classes: Sequence[Callable[[], Any]], wakeup: int
+    ) -> None:
+        self.wakeup = wakeup
+        self.slots = [Slot(number) for number in range(1, concurrency + 1)]
+        self.leaving: list[Workhorse] = []
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(wakeup, selectors.EVENT_READ, None)
+        self.children_ended = False
+        self.on_ready: Callable[[], None]
+        self.on_outcome: Callable[[Workhorse, TaskOutcome], None]
+        self.on_call: Callable[[Workhorse, list[bytes]], None]
+        self.on_reported: Callable[[str, int], None]
+        self.inherited: list[Callable[[], None]] = []
+        self._classes = classes
+        self._strangers = frozenset(offspring.children())
+        self._sweep_at = NEVER
+        self._fork_at = 0.0
+        self._fork_waits = backoff(1.0, 30.0)
+
+    def workhorses(self) -> Iterator[Workhorse]:
+        for slot in self.slots:
+            if slot.workhorse is not None:
+                yield slot.workhorse
+        yield from self.leaving
+
+    def busy(self) -> list[Workhorse]:
+        return [horse for horse in self.workhorses() if horse.run is not None]
+
+    def free(self) -> list[Slot]:
+        return [slot for slot in self.slots if slot.workhorse is not None and slot.workhorse.free]
+
+    def slot_of(self, worker_id: str) -> Slot | None:
+        return next((slot for slot in self.slots if slot.worker_id == worker_id), None)
+
+    def moment(self) -> float:
+        """Return when something here has to be looked at."""
+        moments = [self._sweep_at, *(horse.limit_at for horse in self.workhorses())]
+        if any(slot.workhorse is None for slot in self.slots):
+            moments.append(max(self._fork_at, boottime() + 0.02))
+        return min(moments)
+
+    def fill(self, now: float) -> None:
+        """Fork what is missing. Nothing is claimed for a workhorse that is not there."""
+        for slot in self.slots:
+            # A fork during a look-up could copy a lock that the look-up holds.
+            if slot.workhorse is not None or now < self._fork_at or resolve.busy():
+                continue
+            try:
+                horse = workhorse_handle.spawn(self._classes, self._to_let_go())
+            except OSError as error:
+                self._pause_forks("No room for a workhorse", error)
+                return
+            slot.workhorse = horse
+            self.selector.register(horse, selectors.EVENT_READ, horse)
+
+    def report(self, taken: Taken) -> bool:
+        """Fork one more workhorse, which reports a killed run and ends; false if it cannot be."""
+        try:
+            horse = workhorse_handle.spawn(self._classes, self._to_let_go())
+        except OSError as error:
+            self._pause_forks("No room for a workhorse", error)
+            return False
+        self.leaving.append(horse)
+        self.selector.register(horse, selectors.EVENT_READ, horse)
+        horse.give_report(taken)
+        self.say_rest(horse)
+        self.children_ended = True  # a round takes note of its limit
+        return True
+
+    def _to_let_go(self) -> list[Callable[[], None]]:
+        others = [horse.let_go for horse in self.workhorses()]
+        return [*self.inherited, self.selector.close, *others]
+
+    def _pause_forks(self, message: str, cause: object) -> None:
+        wait = next(self._fork_waits)
+        self._fork_at = boottime() + wait
+        logger.error("%s (%s); the next try is in %.0f s", message, cause, wait)
+
+    def serve(self, horse: Workhorse, events: int) -> None:
+        """Do what the selector found possible with a workhorse's pipe."""
+        if events & selectors.EVENT_WRITE:
+            horse.flush()
+            self._expect(horse)
+        if events & selectors.EVENT_READ:
+            self.hear(horse)
+
+    def _expect(self, horse: Workhorse) -> None:
+        if horse.fileno() >= 0 and horse.fileno() in self.selector.get_map():
+            writing = selectors.EVENT_WRITE if horse.wants_to_write else 0
+            self.selector.modify(horse, selectors.EVENT_READ | writing, horse)
+
+    def say_rest(self, horse: Workhorse) -> None:
+        """Have the rest written of what did not go into the pipe at once."""
+        if horse.wants_to_write:
+            self._expect(horse)
+
+    def hear(self, horse: Workhorse) -> None:
+        heard = horse.hear()
+        for call in heard.calls:
+            self.on_call(horse, call)
+        if heard.ready:
+            self.on_ready()
+        if heard.outcome is not None:
+            self._fork_waits = backoff(1.0, 30.0)
+            self.on_outcome(horse, heard.outcome)
+            horse.run = None
+        if horse.retiring:
+            self._let_leave(horse)
+            self.children_ended = True  # soon, and another one has to be started
+        if heard.closed:
+            self._unregister(horse)
+            if not horse.retiring:
+                horse.kill("")  # it closed its pipe and lives: no good can come of it
+            self.children_ended = True
+
+    def _let_leave(self, horse: Workhorse) -> None:
+        for slot in self.slots:
+            if slot.workhorse is horse:
+                slot.workhorse = None
+                self.leaving.append(horse)
+
+    def _unregister(self, horse: Workhorse) -> None:
+        # Its descriptor is -1 once its pipe was closed.
+        if horse.fileno() >= 0 and horse.fileno() in self.selector.get_map():
+            self.selector.unregister(horse)
+
+    def bury_dead(self) -> None:
+        """Reap the workhorses that have ended, with all that they left behind."""
+        if self.children_ended:
+            self.children_ended = False
+            for horse in list(self.workhorses()):
+                code = offspring.bury(horse.pid)
+                if code is not None:
+                    self._bury(horse, code)
+                    self._sweep_at = 0.0
+        if boottime() >= self._sweep_at:
+            own = self._strangers | {horse.pid for horse in self.workhorses()}
+            again = offspring.kill_adopted(own)
+            self._sweep_at = boottime() + SWEEP_PAUSE if again else NEVER
+
+    def _bury(self, horse: Workhorse, code: int) -> None:
+        self.hear(horse)
+        outcome = horse.post_mortem(code)
+        if outcome is not None:
+            self.on_outcome(horse, outcome)
+        if not horse.ready:
+            self._pause_forks("A workhorse ended before it was ready", f"exit code {code}")
+        horse.run = None
+        self._unregister(horse)
+        self._let_leave(horse)
+        self.leaving.remove(horse)
+        horse.close()
+        if horse.reporting:
+            self.on_reported(horse.reporting, code)
+
+    def watch(self, now: float, stopping: Stopping | None) -> None:
+        """Kill what is over its limit; in a shutdown, interrupt what still runs."""
+        for horse in list(self.workhorses()):
+            limit = horse.overdue(now)
+            if limit:
+                if horse.run is not None:
+                    run = horse.run
+                    logger.warning(
+                        "Task %s is over its limit: %s", run.label, limit, extra=run.log_fields
+                    )
+                horse.kill(limit)
+            elif horse.run is not None and stopping is not None:
+                _press(horse, stopping, now)
+
+    def dismiss(self) -> None:
+        """Let those end that have no run: nothing more is claimed for them."""
+        for horse in self.workhorses():
+            if horse.run is None and not horse.retiring:
+                horse.retiring = True
+                self._unregister(horse)
+                horse.let_go()
+
+    def close(self, patience: float) -> None:
+        """End all workhorses; those that do not go within *patience* seconds are killed."""
+        for horse in self.workhorses():
+            self._unregister(horse)
+            horse.let_go()
+        if not self._all_gone(patience):
+            for horse in self.workhorses():
+                offspring.kill_group(horse.pid)
+            self._all_gone(2 * patience)
+        self.selector.close()
+
+    def _all_gone(self, patience: float) -> bool:
+        """Wait until no child is left, at most *patience* seconds."""
+        deadline = boottime() + patience
+        left = list(self.workhorses())
+        while True:
+            left = [horse for horse in left if offspring.bury(horse.pid) is None]
+            own = self._strangers | {horse.pid for horse in left}
+            if not offspring.kill_adopted(own) and not left:
+                return True
+            if boottime() >= deadline:
+                return False
+            # A child's end is a signal, and each signal makes this descriptor readable.
+            self.selector.select(SWEEP_PAUSE)
+            self.drain_wakeup()
+
+    def drain_wakeup(self) -> None:
+        """Take note of signals: one of them may be the end of a child."""
+        self.children_ended = True
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.wakeup, 4096)
+
+
+def _press(horse: Workhorse, stopping: Stopping, now: float) -> None:
+    """Have a run end in time: interrupt it, kill it when that does not help."""
+    if now < stopping.interrupt_at:
+        return
+    late_start = now > stopping.interrupt_at + NOT_BEGUN_PATIENCE
+    if now >= stopping.kill_at or (late_start and horse.page.phase < page.STARTED):
+        horse.kill("shutdown")
+    elif horse.page.phase < page.RETURNED:
+        horse.interrupt(now)

@@ -1,0 +1,90 @@
+#!lua flags=allow-oom
+-- uses clock, fields, wake
+-- Take the next tasks of some queues for the free workers of a supervisor.
+--
+-- KEYS     1 supervisor's record, then for each queue, first served first: queue, leases, wake-ups
+-- ARGV     1 prefix  2 request number  3 lease (ms)  4 number of free workers, then their ids
+-- returns  nil if the supervisor is not registered, else for each task: worker, id, run,
+--          1 if reentrant, timeout, function, queue, then all fields of its record as they are.
+--          The same request again gets the same tasks, less those it has lost since; one with
+--          a lower number gets none: it was delayed, and nobody waits for its reply.
+local now = clock()
+local supervisor = redis.call('HMGET', KEYS[1], 'on', 'req')
+if not supervisor[1] then return false end
+
+local free = tonumber(ARGV[4])
+local claimed = {}
+
+local function read(id)
+  local record, task = redis.pcall('HGETALL', PREFIX .. ':t:' .. id), {}
+  for i = 1, #record, 2 do task[record[i]] = record[i + 1] end
+  return record, task
+end
+
+local function hand_out(worker, id, run, queue, task, record)
+  claimed[#claimed + 1] = {worker, id, tonumber(run), task.re or '', task.to or '', task.fn or '',
+                           queue, record}
+end
+
+local last, request = count(supervisor[2]), tonumber(ARGV[2])
+if request < last then return claimed end
+if request == last then
+  for i = 5, 4 + free do
+    local id, run = string.match(redis.call('HGET', KEYS[1], ARGV[i]) or '', '^(.*) (%d+)$')
+    if id then
+      local record, task = read(id)
+      if task.st == 'running' and task.w == ARGV[i] and task.run == run then
+        hand_out(ARGV[i], id, run, task.q, task, record)
+      end
+    end
+  end
+  return claimed
+end
+
+local moment = string.format('%.0f', now)
+local lease_ends = now + ARGV[3]
+local reply = {'req', ARGV[2], 'seen', moment}
+
+local function give(id, worker, queue)
+  local record, task = read(id)
+  if task.st ~= 'queued' then return false end
+  local run = count(task.run) + 1
+  local attempt = count(task.try) + 1
+  local start = {'st', 'running', 'w', worker, 'run', run, 'try', attempt, 'start', moment}
+  if task.q ~= queue then
+    -- Not our own record: where its lease is must stand in it.
+    start[11], start[12] = 'q', queue
+  end
+  redis.call('HSET', PREFIX .. ':t:' .. id, unpack(start))
+  for _, value in ipairs(start) do record[#record + 1] = tostring(value) end
+  hand_out(worker, id, run, queue, task, record)
+  reply[#reply + 1] = worker
+  reply[#reply + 1] = id .. ' ' .. run
+  return true
+end
+
+-- An id without a queued record is skipped, at most so many a call.
+for q = 2, #KEYS, 3 do
+  local name = string.sub(KEYS[q], #PREFIX + #':q:' + 1)
+  local leases = {}
+  for _ = 1, 10 do
+    local wanted = free - #claimed
+    if wanted == 0 then break end
+    local next = redis.call('ZPOPMIN', KEYS[q], wanted)
+    for i = 1, #next, 2 do
+      if give(next[i], ARGV[5 + #claimed], name) then
+        leases[#leases + 1] = lease_ends
+        leases[#leases + 1] = next[i]
+      end
+    end
+    if #next < 2 * wanted then break end
+  end
+  if #leases > 0 then redis.call('ZADD', KEYS[q + 1], unpack(leases)) end
+  trim_tokens(KEYS[q], KEYS[q + 2])
+end
+
+redis.call('HSET', KEYS[1], unpack(reply))
+-- Runs that the other workers have ended are perhaps not settled yet: a repetition of this request
+-- must not give them out again.
+if #claimed < free then redis.call('HDEL', KEYS[1], unpack(ARGV, 5 + #claimed, 4 + free)) end
+return claimed

@@ -1,0 +1,381 @@
+"""Host workers: claim tasks for them, see to it that each run is settled."""
+
+import logging
+import os
+import selectors
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from redis_tasks import conf, narration, page, resident
+from redis_tasks.clock import boottime
+from redis_tasks.conf import settings
+from redis_tasks.dispatch import Dispatch, Ended, Request
+from redis_tasks.exchange import Bell, Exchange
+from redis_tasks.lifecycle import RELEASE, TaskOutcome
+from redis_tasks.maintenance import Maintenance
+from redis_tasks.postmortem import PostMortem
+from redis_tasks.stable import NEVER, Slot, Stable
+from redis_tasks.stopping import Stopping
+from redis_tasks.store import scripts
+from redis_tasks.store.graph_scripts import Advanced
+from redis_tasks.store.scripts import Claimed, Renewed, Settled
+from redis_tasks.workhorse_handle import Run, Workhorse
+
+logger = logging.getLogger("redis_tasks.worker")
+
+GOODBYE = 0.3  # seconds that idle workhorses have to end by themselves in burst mode
+
+
+class Supervisor:
+    """One process that hosts *concurrency* workers. It runs no user code.
+
+    *wakeup* is a descriptor that becomes readable at every signal; *stop_asked_at* tells when the
+    worker was asked to stop (``boottime()``), None as long as it was not.
+    """
+
+    def __init__(
+        self,
+        supervisor_id: str,
+        queues: Sequence[str],
+        *,
+        concurrency: int,
+        description: str,
+        burst: bool,
+        classes: Sequence[Callable[[], Any]],
+        wakeup: int,
+        stop_asked_at: Callable[[], float | None],
+    ) -> None:
+        self.queues = list(queues)
+        self.description = description
+        self.burst = burst
+        self.processed = 0
+        self.stopping: Stopping | None = None
+        self.registered = False
+        self.hungry = True  # there may be tasks to claim
+        self.beat_at = 0.0
+        self._has_registered = False
+        self._round_at = 0.0  # when the workhorses are to be looked after
+        self._heard: Any = None  # the socket of Redis that the selector knows
+        self._stop_asked_at = stop_asked_at
+        self._assemble(concurrency, classes, wakeup)
+        self._take_ids(supervisor_id)
+
+    def _assemble(
+        self, concurrency: int, classes: Sequence[Callable[[], Any]], wakeup: int
+    ) -> None:
+        self.exchange = Exchange("redis_tasks.worker")
+        self.bell = Bell(self.exchange.server, self.queues)
+        self.maintenance = Maintenance(self.exchange)
+        self.dispatch = Dispatch(self.exchange, self.queues)
+        self.dispatch.on_settled = self._on_settled
+        self.dispatch.on_claimed = self._on_claimed
+        self.dispatch.on_renewed = self._on_renewed
+        self.dispatch.on_advanced = self._on_advanced
+        self.stable = Stable(concurrency, classes, wakeup)
+        self.stable.on_ready = self._on_ready
+        self.stable.on_outcome = self._on_outcome
+        self.stable.on_call = self.dispatch.ask
+        self.dispatch.measure = self._memory
+        self.stable.inherited = [self.exchange.abandon, self.bell.abandon]
+        self.post_mortem = PostMortem(self.exchange, self.stable, wanted=bool(classes))
+        self._events = self.stable.selector
+
+    def _take_ids(self, supervisor_id: str) -> None:
+        """Begin a new incarnation: under the old ids nothing is claimed any more."""
+        self.id = supervisor_id
+        self.dispatch.supervisor_id = self.id
+        self.dispatch.request = None
+        self.registered = False
+        for slot in self.stable.slots:
+            mark = f"#{slot.number}" if len(self.stable.slots) > 1 else ""
+            slot.worker_id = self.id + mark
+            slot.description = self.description + mark
+
+    def run(self) -> int:
+        """Work until asked to stop or, in burst mode, until nothing is left to do.
+
+        Returns the number of runs that were settled.
+        """
+        try:
+            self.stable.fill(boottime())
+            while not self._over():
+                self._wait()
+                now = boottime()
+                # Between two rounds, workhorses only ask and are given.
+                if self.stopping or self.stable.children_ended or now >= self._round_at:
+                    self._make_the_round(now)
+                else:
+                    self._talk(now)
+            self._say_goodbye()
+        finally:
+            self.bell.close()
+            self.stable.close(GOODBYE if self.stopping is None else self.stopping.patience())
+            self.exchange.close()
+        return self.processed
+
+    def _make_the_round(self, now: float) -> None:
+        """Look after the workhorses."""
+        self._notice_stop()
+        self.stable.bury_dead()
+        self.stable.watch(now, self.stopping)
+        self._talk(now)
+        self._fence(now)
+        if self.stopping is None:
+            self.stable.fill(now)
+        else:
+            # Ended before the last moment, they do not hold up the end then.
+            self.stable.dismiss()
+            self._leave_bell()
+        self._round_at = min(self.stable.moment(), self._fence_moment())
+
+    def _over(self) -> bool:
+        idle = not self.stable.busy() and not self.dispatch.pending
+        if self.stopping is not None:
+            return idle or boottime() >= self.stopping.last_word_at
+        left = self.hungry or self.dispatch.advancing or self.post_mortem.pending
+        return self.burst and idle and not left
+
+    # Waiting
+
+    def _wait(self) -> None:
+        """Wait for a signal, a workhorse, a wake-up, or the next moment at which to act."""
+        self._arm_bell()
+        self._watch_redis()
+        now = boottime()
+        for key, events in self._events.select(max(0.0, self._next_moment(now) - now)):
+            if isinstance(key.data, Workhorse):
+                self.stable.serve(key.data, events)
+                self._round_at = min(self._round_at, key.data.limit_at)
+            elif key.data is self.exchange:
+                self._hear_redis()
+            elif key.data is self.bell:
+                self._hear_bell()
+            else:
+                self.stable.drain_wakeup()
+        if self.bell.overdue(boottime()):
+            self._events.unregister(self.bell)
+            self.bell.close()
+            self.hungry = True
+
+    def _watch_redis(self) -> None:
+        socket = self.exchange.wire.socket
+        if socket is not self._heard:
+            if self._heard is not None:
+                self._events.unregister(self._heard)
+            if socket is not None:
+                self._events.register(socket, selectors.EVENT_READ, self.exchange)
+            self._heard = socket
+
+    def _next_moment(self, now: float) -> float:
+        if self.stopping is not None:
+            return min(now + 0.1, self.stopping.last_word_at)
+        if self.dispatch.waiting:
+            redis_at = self.exchange.due_at
+        elif not self.registered or self.dispatch.urgent or (self.hungry and self.stable.free()):
+            redis_at = 0.0
+        else:
+            duties_at = min(self.maintenance.due_at, self.post_mortem.due_at)
+            redis_at = min(self.beat_at, duties_at)
+        bell_at = self.bell.moment if self._may_listen() else NEVER
+        round_at = 0.0 if self.stable.children_ended else self._round_at
+        late_at = self.dispatch.patience_ends_at
+        return min(max(redis_at, self.exchange.next_try), round_at, bell_at, late_at)
+
+    def _may_listen(self) -> bool:
+        idle = self.registered and not self.hungry and not self.burst and self.stopping is None
+        return idle and bool(self.stable.free())
+
+    def _arm_bell(self) -> None:
+        if self._may_listen() and not self.bell.armed and self.bell.arm(boottime()):
+            self._events.register(self.bell, selectors.EVENT_READ, self.bell)
+
+    def _hear_bell(self) -> None:
+        self._events.unregister(self.bell)
+        rung = self.bell.listen(boottime())
+        if rung and not self.stable.free():
+            self.dispatch.tokens_to_return.append(self.bell.queue)
+        else:
+            self.hungry = True
+
+    def _leave_bell(self) -> None:
+        """Free its connection: nothing more is claimed, and a new dyno may be waiting for one."""
+        if self.bell.armed:
+            self._events.unregister(self.bell)
+        self.bell.close()
+
+    def _notice_stop(self) -> None:
+        asked_at = self._stop_asked_at()
+        if asked_at is not None and self.stopping is None:
+            self.stopping = Stopping(asked_at)
+            self.exchange.limit_at = self.stopping.last_word_at
+            running = len(self.stable.busy())
+            logger.info("Worker %s is asked to stop, %d running", self.description, running)
+
+    # Redis
+
+    def _talk(self, now: float) -> None:
+        self.dispatch.refuse_late(now)
+        if self.dispatch.waiting:
+            if now >= self.exchange.due_at:
+                self._hear_redis()
+            return
+        if not self.exchange.ready(now) or not (self.registered or self._register()):
+            return
+        if self.stopping is None and not self._keep_house(now):
+            return
+        if self.hungry and self.stopping is None:
+            self.dispatch.want([slot.worker_id for slot in self.stable.free()])
+        renewing = None
+        if now >= self.beat_at:
+            renewing = [horse.run for horse in self.stable.busy() if horse.run is not None]
+        self.dispatch.say(now, renewing)
+
+    def _keep_house(self, now: float) -> bool:
+        """Do what is due beside the tasks; false if Redis does not answer."""
+        for duty in (self.maintenance, self.post_mortem):
+            if now >= duty.due_at:
+                duty.step(now)
+                if not self.exchange.ready(now):
+                    return False
+        return True
+
+    def _hear_redis(self) -> None:
+        if self.dispatch.waiting:
+            self.dispatch.hear()
+        else:
+            self.exchange.wire.close()  # by Redis, while nothing was asked of it
+
+    def _register(self) -> bool:
+        workers = len(self.stable.slots)
+        call = scripts.register(self.id, self.description, self.queues, workers)
+        if self.exchange.talk([call]) is None:
+            return False
+        self.registered = self._has_registered = True
+        for slot in self.stable.slots:
+            _tell_of_worker(slot, "started")
+        return True
+
+    def _on_ready(self) -> None:
+        self.hungry = True
+
+    def _on_outcome(self, horse: Workhorse, outcome: TaskOutcome) -> None:
+        run = horse.run
+        if run is None:
+            return
+        phase = horse.page.phase
+        ended_at = horse.page.returned_at if phase == page.RETURNED else boottime()
+        took = ended_at - horse.page.started_at if phase >= page.STARTED else 0.0
+        self.dispatch.ended.append(Ended(run, outcome, horse.page.description, took))
+        self.hungry = True
+
+    def _on_settled(self, ended: Ended, settled: Settled) -> None:
+        self.processed += settled.word in ("finished", "failed")
+        self.post_mortem.settled(settled)
+        narration.tell_settled(ended, settled)
+
+    def _on_claimed(
+        self, claimed: list[Claimed] | None, request: Request, asked_at: float
+    ) -> None:
+        if claimed is None:
+            self._given_up()
+            return
+        self._notice_stop()  # who was asked to stop while the answer was on its way begins nothing
+        self.hungry = len(claimed) == len(request.worker_ids)
+        for given in claimed:
+            run = Run.of(given, asked_at)
+            slot = self.stable.slot_of(given.worker_id)
+            if self.stopping is None and slot and slot.workhorse and slot.workhorse.free:
+                slot.workhorse.give(given, run)
+                self.stable.say_rest(slot.workhorse)
+                self._round_at = min(self._round_at, slot.workhorse.limit_at, _fenced_at(run))
+            else:
+                outcome = TaskOutcome(RELEASE, "", "No workhorse was free to begin it")
+                self.dispatch.ended.append(Ended(run, outcome, "", 0.0))
+
+    def _memory(self) -> int:
+        horses = [horse.pid for horse in self.stable.workhorses()]
+        return resident.together([os.getpid(), *horses])
+
+    def _on_renewed(self, renewed: Renewed, runs: Sequence[Run], asked_at: float) -> None:
+        self.beat_at = asked_at + settings.WORKER_HEARTBEAT_FREQ
+        words = {id(run): word for run, word in zip(runs, renewed.words, strict=True)}
+        for horse in self.stable.busy():
+            word = words.get(id(horse.run))
+            if horse.run is None or word is None:
+                continue
+            if word == "ok":
+                horse.run.renewed_at = asked_at
+            elif word == "late" and horse.page.phase >= page.STARTED:
+                _let_go_on(horse.run)
+            elif horse.run.killed_for == "":
+                _warn(horse.run, f"is stopped: its run is {word}")
+                horse.kill("lost")
+        if not renewed.registered:
+            self._given_up()
+
+    def _on_advanced(self, advanced: Advanced | None) -> None:
+        self.dispatch.advancing = advanced is not None and advanced.more
+        if advanced is not None:
+            self.hungry = self.hungry or advanced.released > 0
+            narration.tell_advanced(advanced)
+
+    def _given_up(self) -> None:
+        if self.registered:  # else it has heard so from the answer just before
+            known = {"worker": self.id}
+            logger.warning(
+                "Worker %s [%s] had been given up for dead", self.description, self.id, extra=known
+            )
+            self._take_ids(str(uuid.uuid4()))
+
+    def _fence(self, now: float) -> None:
+        """Stop reentrant runs whose lease may soon run out: another worker will start them."""
+        for horse in self.stable.busy():
+            run = horse.run
+            if run and not run.killed_for and now > max(_fenced_at(run), self._answer_at()):
+                _warn(run, "is stopped: Redis is out of reach")
+                horse.kill("fence")
+
+    def _fence_moment(self) -> float:
+        runs = [horse.run for horse in self.stable.busy()]
+        fenced_at = [_fenced_at(run) for run in runs if run is not None and not run.killed_for]
+        return max(min(fenced_at, default=NEVER), self._answer_at())
+
+    def _answer_at(self) -> float:
+        # Who wakes up from a long sleep hears first what Redis says; it is soon late.
+        return self.exchange.due_at if self.dispatch.waiting else 0.0
+
+    def _say_goodbye(self) -> None:
+        if self.dispatch.waiting:
+            self._hear_redis()
+        for ended in self.dispatch.ended:
+            run, move = ended.run, ended.outcome.move.name
+            known = run.log_fields
+            logger.error(
+                "Task %s left to lease recovery, not settled: %s", run.label, move, extra=known
+            )
+        if self.registered:
+            self.exchange.talk([scripts.retire(self.id)])
+        for slot in self.stable.slots if self._has_registered else ():
+            _tell_of_worker(slot, "shut down")
+
+
+def _tell_of_worker(slot: Slot, what: str) -> None:
+    extra = {"worker": slot.worker_id}
+    logger.info("Worker %s [%s] %s", slot.description, slot.worker_id, what, extra=extra)
+
+
+def _warn(run: Run, what: str) -> None:
+    logger.warning("Task %s %s", run.label, what, extra=run.log_fields)
+
+
+def _let_go_on(run: Run) -> None:
+    """Take note of a run that failed as lost; its result will count all the same."""
+    if not run.is_late:
+        run.is_late = True
+        _warn(run, "was given up as lost, but goes on: nobody else may start it")
+
+
+def _fenced_at(run: Run) -> float:
+    """Return when a run has to stop if Redis does not answer until then."""
+    return run.renewed_at + conf.self_fence() if run.reentrant else NEVER

@@ -1,0 +1,213 @@
+"""Run tasks in a child process of the supervisor, one after the other."""
+
+import gc
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from types import FrameType
+from typing import Any, NoReturn
+
+from redis_tasks import conf, execution, offspring, resident, shutdown, sync_points
+from redis_tasks.channel import OUTCOME, READY, RETURNED, Channel, Closed, SupervisorsDoor
+from redis_tasks.clock import boottime
+from redis_tasks.conf import settings
+from redis_tasks.lifecycle import TaskOutcome
+from redis_tasks.page import Page
+from redis_tasks.store import client
+from redis_tasks.store.scripts import read_fields
+from redis_tasks.task import Task
+
+logger = logging.getLogger("redis_tasks.task")
+
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1}
+EXIT_LIMIT = 5.0  # seconds for threads that outlive their task
+
+
+class Watcher:
+    """Tells the supervisor how far the task has got."""
+
+    def __init__(self, channel: Channel, page: Page, *, announce: bool) -> None:
+        self.channel = channel
+        self.page = page
+        self.announce = announce
+
+    def begin(self) -> None:
+        sync_points.reached("before_started")
+        if shutdown.state.asked:
+            raise execution.NotBegun
+        self.page.started(boottime())
+
+    def returned(self, outcome: TaskOutcome) -> None:
+        self.page.returned(boottime())
+        if self.announce:
+            self.channel.send_outcome(RETURNED, outcome)
+
+
+def main(
+    sock: socket.socket,
+    page: Page,
+    supervisor: int,
+    classes: Sequence[Callable[[], Any]],
+    inherited: Sequence[Callable[[], None]],
+) -> NoReturn:
+    """Live as a workhorse; the process ends here, whatever happens.
+
+    To be called right after the fork, with the stop signals still blocked. First all of
+    *inherited* is called, to let go of what is the supervisor's.
+    """
+    code = 1
+    try:
+        gc.freeze()  # what came with the fork stays untouched, so its memory stays shared
+        for let_go in inherited:
+            let_go()
+        _settle_in(sock, page, supervisor)
+        code = _work(Channel(sock), page, classes)
+    except Closed:
+        code = 0
+    except BaseException:
+        logging.getLogger("redis_tasks.worker").exception("Workhorse failed")
+    finally:
+        _flush()
+        os._exit(code)
+
+
+def _settle_in(sock: socket.socket, page: Page, supervisor: int) -> None:
+    os.setpgid(0, 0)
+    offspring.adopt_orphans()
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, _note_stop)
+    signal.signal(signal.SIGINT, _note_stop)
+    signal.signal(signal.SIGHUP, _note_stop)
+    signal.signal(signal.SIGUSR1, shutdown.interrupt)
+    shutdown.state.report = lambda state: setattr(page, "interruption", state)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    if not offspring.die_with_parent(supervisor):
+        threading.Thread(target=_end_with, args=(sock,), daemon=True).start()
+
+
+def _note_stop(_signum: int, _frame: FrameType | None) -> None:
+    # The platform stops all processes at once, and a child of the task may die of the same
+    # signal: a failure that comes now is due to the shutdown. Nothing else happens here.
+    shutdown.state.stop_seen = True
+
+
+def _end_with(sock: socket.socket) -> None:
+    hang_up = select.poll()
+    hang_up.register(sock, 0)
+    hang_up.poll()
+    offspring.kill_group(os.getpid())
+
+
+def _work(channel: Channel, page: Page, classes: Sequence[Callable[[], Any]]) -> int:
+    client.use(SupervisorsDoor(channel))
+    channel.send(READY)
+    sync_points.reached("after_ready")
+    done = 0
+    while True:
+        watch = Watcher(channel, page, announce=bool(classes))
+        frame = channel.next_task()
+        if not frame[1]:  # no worker's: a run that was killed
+            execution.report(Task.from_record(frame[2].decode(), read_fields(frame[3:])), classes)
+            return 0
+        outcome = _run(frame, watch, classes)
+        conf.connection.reset()
+        done += 1
+        retire = done >= settings.WORKHORSE_MAX_TASKS or _is_spent()
+        _flush()
+        sync_points.reached("before_outcome")
+        channel.send_outcome(OUTCOME, outcome, retire=retire)
+        sync_points.reached("after_outcome")
+        if retire:
+            return _leave()
+
+
+def _run(frame: list[bytes], watch: Watcher, classes: Sequence[Callable[[], Any]]) -> TaskOutcome:
+    watch.page.preparing()
+    worker_id, task_id = frame[1].decode(), frame[2].decode()
+    task = Task.from_record(task_id, read_fields(frame[3:]))
+    task.bind_run(worker_id)
+    if logger.isEnabledFor(logging.INFO):
+        watch.page.description = task.description
+        logger.info(
+            "Task %s [%s] started",
+            task.description,
+            task_id,
+            extra={
+                "task_id": task_id,
+                "func": task.func_name,
+                "queue": task.origin,
+                "worker": worker_id,
+            },
+        )
+    try:
+        return execution.execute(task, classes, watch)
+    except execution.NotBegun:
+        return TaskOutcome.release("The worker was shut down before the task began")
+    finally:
+        # Not when the next task is there: a signal may have come before it.
+        shutdown.state.forget()
+
+
+def _is_spent() -> bool:
+    """Tell whether this process should not run another task."""
+    if threading.active_count() > 1 and any(
+        not thread.daemon
+        for thread in threading.enumerate()
+        if thread is not threading.main_thread()
+    ):
+        return True
+    limit = settings.WORKHORSE_MAX_MEMORY
+    return limit is not None and resident.own() > limit
+
+
+def _leave() -> int:
+    """Give threads of the task their time to end, as the end of any program does."""
+    deadline = boottime() + EXIT_LIMIT
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join(max(0.0, deadline - boottime()))
+    return 0
+
+
+class Outlet:
+    """``sys.stdout`` or ``sys.stderr``, whatever a task has put there."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._stream: Any = None
+        self._has_room: Callable[[], object] = bool
+
+    def flush(self) -> None:
+        """Write what is buffered, unless nobody reads: then it waits, but not the outcome."""
+        stream: Any = getattr(sys, self._name, None)
+        if stream is not self._stream:
+            self._stream, self._has_room = stream, _room_of(stream)
+        try:
+            if self._has_room():
+                stream.flush()
+        except (OSError, ValueError, AttributeError):
+            return
+
+
+def _room_of(stream: Any) -> Callable[[], object]:
+    room = select.poll()
+    try:
+        room.register(stream, select.POLLOUT)
+    except (TypeError, OSError, ValueError):
+        return lambda: True  # the user's own: no file of the system
+    return partial(room.poll, 0)
+
+
+OUTLETS = (Outlet("stdout"), Outlet("stderr"))
+
+
+def _flush() -> None:
+    for outlet in OUTLETS:
+        outlet.flush()

@@ -1,0 +1,1 @@
+"""Real workers meet a Redis, a system and data that misbehave."""

@@ -1,0 +1,4 @@
+"""A middleware module that cannot be imported."""
+
+msg = "no such\nlicence"
+raise RuntimeError(msg)
