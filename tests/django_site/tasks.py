@@ -55,8 +55,8 @@ def tell_about_connection() -> None:
 @redis_task(reentrant=True)
 def write_for_ever() -> None:
     """Write rows, with a task for each, until somebody interrupts it."""
-    trace("start")
     try:
+        trace("start")
         for number in itertools.count():
             text = f"{os.getpid()}-{id(trace)}-{number}-{os.urandom(4).hex()}"
             with PostponeShutdown(), transaction.atomic():

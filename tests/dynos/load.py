@@ -94,5 +94,6 @@ def _finished(task: Task, starts: int, ends: int) -> bool:
 
 
 def _cut(task: Task, starts: int) -> bool:
-    is_once = not task.is_reentrant and starts == 1
+    # It may have been interrupted before its first line.
+    is_once = not task.is_reentrant and starts <= 1
     return is_once and task.status == "failed" and task.failure_reason == "interrupted"

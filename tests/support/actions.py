@@ -66,8 +66,9 @@ def not_a_task() -> None:
 
 
 def perform(steps: tuple[list[Any], ...]) -> None:
-    trace("start")
     try:
+        # Within: whoever has seen this event may send a signal before the next line is reached.
+        trace("start")
         for name, *args in steps:
             STEPS[name](*args)
     except WorkerShutdown:
