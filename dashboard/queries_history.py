@@ -1,12 +1,12 @@
 """Read from Redis who ran what when."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from operator import itemgetter
 
 from dashboard import queries_lists, queries_workers
-from dashboard.queries_reading import ask, ask_records, now
+from dashboard.queries_reading import ask, ask_columns, now
 from dashboard.shapes import MOST_BARS, Bar, HistoryPage, Lane
 from redis_tasks import clock, keys
 from redis_tasks.task import Task
@@ -41,7 +41,7 @@ def history(start: datetime, end: datetime, by: str) -> HistoryPage:
 
 
 def _moment(milliseconds: int) -> datetime:
-    return clock.EPOCH + timedelta(milliseconds=milliseconds)
+    return clock.EPOCH + milliseconds * clock.MILLISECOND
 
 
 def _candidates(start: datetime, end: datetime) -> tuple[list[bytes], bool]:
@@ -72,18 +72,16 @@ def _candidates(start: datetime, end: datetime) -> tuple[list[bytes], bool]:
 
 def _runs(ids: Sequence[bytes]) -> Iterator[_Run]:
     text = cache(lambda raw: (raw or b"").decode(errors="replace"))  # there are few words
-    for raw, record in zip(ids, ask_records(ids, FIELDS), strict=True):
-        if record is None:
-            continue
+    for raw, *words, start, end, cut in zip(ids, *ask_columns(ids, FIELDS), strict=True):
         task_id = raw.decode(errors="replace")
-        status, queue, function, worker = map(text, record[:4])
-        began, ended = _number(record[4]), _number(record[5])
-        if record[6]:
-            for moments, where in _aborted(task_id, record[6]):
+        status, queue, function, worker = map(text, words)
+        began, ended = _number(start), _number(end)
+        if cut:
+            for moments, where in _aborted(task_id, cut):
                 yield (*moments, "interrupted", function, queue, "", where, task_id)
         if began is not None and status in ("running", "finished", "failed"):
-            end = None if status == "running" else ended
-            yield began, end, status, function, queue, worker, "", task_id
+            ended = None if status == "running" else ended
+            yield began, ended, status, function, queue, worker, "", task_id
 
 
 def _aborted(task_id: str, cut: bytes) -> Iterator[tuple[tuple[int, int], str]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from dashboard import queries_workers
-from dashboard.queries_reading import Record, ask, ask_one, ask_records, once
+from dashboard.queries_reading import ask, ask_columns, ask_one, once
 from dashboard.queries_scan import matching
 from dashboard.queries_tasks import fetch, line
 from dashboard.shapes import LARGEST_PAGE, WINDOW, Filter, Page, TaskLine
@@ -62,7 +62,8 @@ def running(number: int, size: int, wanted: Filter) -> Page[TaskLine]:
     names = (wanted.queue,) if wanted.queue else queue_names()
     found = ask(("ZRANGE", keys.leases(name), 0, WINDOW - 1) for name in names)
     ids = [task_id for part in found for task_id in part or ()]
-    window = sorted(zip(map(_start, ask_records(ids[:WINDOW], ["start"])), ids, strict=False))
+    starts = ask_columns(ids[:WINDOW], ["start"])[0]
+    window = sorted(zip(map(_as_number, starts), ids, strict=False))
     ids[:WINDOW] = [task_id for _, task_id in window]
     if wanted.is_empty:
         page = _page(number, size, len(ids))
@@ -71,9 +72,9 @@ def running(number: int, size: int, wanted: Filter) -> Page[TaskLine]:
     return _filtered(ids[:WINDOW], number, size, wanted, len(ids))
 
 
-def _start(record: Record) -> tuple[int, bytes]:
-    raw = (record or [None])[0] or b""
-    return (len(raw) or 99, raw)
+def _as_number(raw: bytes | None) -> tuple[int, bytes]:
+    """Return what sorts like the number, what is none last."""
+    return (len(raw), raw) if raw else (99, b"")
 
 
 def lines(ids: Sequence[str], places: Mapping[str, int] | None = None) -> tuple[TaskLine, ...]:
@@ -100,9 +101,9 @@ def _filtered(
     page = _page(number, size, len(found))
     begin = (page.number - 1) * page.size
     shown = found[begin : begin + page.size]
-    places = {task_id: place for place, task_id in enumerate(ids, 1)} if has_places else {}
-    at = {raw.decode(errors="replace"): places[raw] for raw in shown if raw in places}
-    items = lines(texts(shown), at)
+    names = texts([ids[place] for place in shown])
+    places = {name: place + 1 for name, place in zip(names, shown, strict=True)}
+    items = lines(names, places if has_places else {})
     return replace(page, items=items, scanned=len(ids), is_complete=total <= len(ids))
 
 

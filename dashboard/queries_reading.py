@@ -19,7 +19,7 @@ from redis_tasks.frames import pack_command
 
 T = TypeVar("T")
 Command = tuple[Any, ...]
-Record = list[bytes | None] | None
+Column = Sequence[bytes | None]  # a field's value of one record after the other
 BATCH = 5_000  # records that are read in one round trip
 
 
@@ -71,9 +71,9 @@ def ask(commands: Iterable[Command]) -> list[Any]:
     sent = list(commands)
     if not sent:
         return []
-    answers = _clients[0].exchange(
-        [pack_command(tuple(_raw(word) for word in command)) for command in sent]
-    )
+    answers: list[Any] = []
+    packed = [pack_command(tuple(_raw(word) for word in command)) for command in sent]
+    _clients[0].exchange(packed, answers.append)
     return [_read(*pair) for pair in zip(sent, answers, strict=True)]
 
 
@@ -90,8 +90,12 @@ def _raw(word: Any) -> Any:
     return word.encode(errors="surrogateescape") if isinstance(word, str) else word
 
 
-def ask_records(task_ids: Iterable[bytes], fields: Sequence[str]) -> list[Record]:
-    """Return some fields of many tasks' records; None for what is no record at all."""
+def ask_columns(task_ids: Iterable[bytes], fields: Sequence[str]) -> list[Column]:
+    """Return some fields of many tasks' records, a column for each field.
+
+    There is None for what a record lacks, and for all of what is no record. That records have no
+    list of their own spares each page some collections of garbage.
+    """
     begin = keys.task("").encode()
     verb = b"*%d\r\n$5\r\nHMGET\r\n$" % (len(fields) + 2)
     rest = b"".join(b"$%d\r\n%s\r\n" % (len(name), name.encode()) for name in fields)
@@ -99,10 +103,15 @@ def ask_records(task_ids: Iterable[bytes], fields: Sequence[str]) -> list[Record
         b"%s%d\r\n%s%s\r\n%s" % (verb, len(begin) + len(task_id), begin, task_id, rest)
         for task_id in task_ids
     ]
-    found: list[Record] = []
+    values: list[bytes | None] = []
+    nothing = [None] * len(fields)
+
+    def take(reply: Any) -> None:
+        values.extend(reply if isinstance(reply, list) else nothing)
+
     for at in range(0, len(packed), BATCH):
-        found += _clients[0].exchange(packed[at : at + BATCH])
-    return [record if isinstance(record, list) else None for record in found]
+        _clients[0].exchange(packed[at : at + BATCH], take)
+    return [values[place :: len(fields)] for place in range(len(fields))]
 
 
 def ask_one(*command: Any) -> Any:

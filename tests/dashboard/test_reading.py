@@ -1,4 +1,5 @@
-from collections.abc import Iterator
+import gc
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -130,6 +131,40 @@ def test_what_a_page_asks_does_not_grow_with_what_there_is(
         assert more[path].bytes < 1.1 * some[path].bytes + 1000, path
     page = web.get("/queue/big").text
     assert f"{4 * WINDOW:,}" in page
+
+
+@pytest.fixture
+def collections() -> Iterator[Callable[[], int]]:
+    """Count collections of garbage, of which there is one for some hundred new containers."""
+    begun: list[str] = []
+
+    def count(phase: str, _: dict[str, int]) -> None:
+        begun.extend([phase] if phase == "start" else [])
+
+    before = gc.get_threshold()
+    gc.set_threshold(500, *before[1:])
+    gc.callbacks.append(count)
+    yield lambda: len(begun)
+    gc.callbacks.remove(count)
+    gc.set_threshold(*before)
+
+
+@pytest.mark.parametrize("wanted", ["function=shop", "queue=big", "text=no+such", "group=x"])
+def test_what_a_filter_looks_at_leaves_no_garbage(
+    wanted: str,
+    web: FlaskClient,
+    redis_client: "redis.Redis",
+    collections: Callable[[], int],
+) -> None:
+    made = []
+    for number in (100, WINDOW):
+        huge_redis.add(redis_client, 0, number)
+        web.get(f"/failed?{wanted}")
+        before = collections()
+        web.get(f"/failed?{wanted}")
+        made.append(collections() - before)
+
+    assert made[1] <= made[0] + 2, made
 
 
 @dataclass(frozen=True)
