@@ -38,7 +38,7 @@ MISSING = {
 def _show(template: str, page: Any, **more: Any) -> str:
     if page is None:
         abort(404)
-    return render_template(template, page=page, now=page.taken_at, **more)
+    return render_template(template, page=page, **more)
 
 
 def _wanted(**fixed: str) -> Filter:
@@ -71,7 +71,7 @@ def queue(name: str) -> str:
     wanted = _wanted(queue="")
     page = queries.queue(name, addresses.read_page(request.args), wanted)
     past = queries.charts(addresses.read_span(request.args), queue=name) if page else None
-    return _show("queue.html", page, wanted=wanted, charts=past, order_words="next")
+    return _show("queue.html", page, wanted=wanted, charts=past)
 
 
 @blueprint.get("/running")
@@ -162,7 +162,7 @@ def chart(span: str, name: str) -> Response:
 
 @blueprint.app_errorhandler(queries.RedisAway)
 def away(error: queries.RedisAway) -> tuple[str, int, dict[str, str]]:
-    page = render_template("away.html", cause=str(error), last=error.last_answer, now=None)
+    page = render_template("away.html", cause=str(error), last=error.last_answer)
     return page, 503, {"Retry-After": "5"}
 
 
@@ -172,10 +172,10 @@ def missing(error: NotFound) -> tuple[str, int] | NotFound:
         return error
     kind = (request.endpoint or "").removeprefix("pages.")
     title, words = MISSING.get(kind, ("There is no such page", ""))
-    return render_template("missing.html", title=title, text=words, now=None), 404
+    return render_template("missing.html", title=title, text=words), 404
 
 
 @blueprint.app_errorhandler(InternalServerError)
 def broken(_: InternalServerError) -> tuple[str, int]:
     title, words = "This page could not be made", "An error of the dashboard: its log says which."
-    return render_template("missing.html", title=title, text=words, now=None), 500
+    return render_template("missing.html", title=title, text=words), 500

@@ -11,7 +11,7 @@ from zlib import crc32
 from flask import request, url_for
 from flask.sansio.app import App
 
-from dashboard import addresses, charts, drawings, states, words
+from dashboard import addresses, charts, drawings, queries, states, words
 from dashboard.queries_zone import zone
 from dashboard.shapes import Chart, Charts, Problem, ScheduleEntry
 
@@ -159,12 +159,12 @@ def chart_version(past: Charts, name: str) -> int:
 
 FILTERS = {
     "address": address,
-    "ago": words.ago,
+    "ago": lambda moment: words.ago(moment, queries.now()),
     "anchor": anchor,
     "arguments_of": arguments_of,
     "block_address": block_address,
     "block_words": block_words,
-    "clock": lambda moment, now: words.clock_time(moment, now, zone()),
+    "clock": lambda moment: words.clock_time(moment, queries.now(), zone()),
     "count": words.count,
     "cut": cut,
     "duration": words.duration,
@@ -192,7 +192,6 @@ GLOBALS = {
     "chart_title": charts.TITLES.__getitem__,
     "chart_version": chart_version,
     "navigation": NAVIGATION,
-    "order_words": "newest",
     "problem_kinds": PROBLEM_KINDS,
     "query_with": query_with,
     "refresh_every": REFRESH_EVERY,

@@ -1,4 +1,5 @@
 import gc
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import redis
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from dashboard import create_app
+from dashboard import create_app, shapes, task_shapes
 from dashboard.access import Access
 from dashboard.queries_lists import MOST_QUEUES
 from dashboard.shapes import WINDOW
@@ -165,6 +166,35 @@ def test_what_a_filter_looks_at_leaves_no_garbage(
         made.append(collections() - before)
 
     assert made[1] <= made[0] + 2, made
+
+
+@pytest.fixture
+def without_collections() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_nothing_that_a_page_shows_stays_in_memory(
+    tasks: Tasks, web: FlaskClient, without_collections: None
+) -> None:
+    paths = ("/", "/queue/alpha", "/failed", f"/task/{tasks.failed.id}", "/workers", "/history")
+    for path in paths:
+        web.get(path)
+    before = shown_in_memory()
+
+    for path in paths:
+        web.get(path)
+
+    assert shown_in_memory() == before
+
+
+def shown_in_memory() -> Counter[str]:
+    """Return how many of the values that pages show there are, by class."""
+    kinds = [type(found) for found in gc.get_objects()]
+    modules = (shapes.__name__, task_shapes.__name__)
+    return Counter(kind.__name__ for kind in kinds if kind.__module__ in modules)
 
 
 @dataclass(frozen=True)
