@@ -36,14 +36,19 @@ class NameConverter(BaseConverter):
     regex = r"[^/]+"
 
     def to_url(self, value: Any) -> str:
-        raw = str(value).encode(errors="surrogateescape")
-        return _UNSAFE.sub(lambda found: _escape(found[0]), raw).decode()
+        return write_name(str(value))
 
     def to_python(self, value: str) -> str:
         raw = re.sub(
             rb"~([0-9a-f]{2})", lambda found: bytes.fromhex(found[1].decode()), value.encode()
         )
         return raw.decode(errors="surrogateescape")
+
+
+def write_name(name: str) -> str:
+    """Return a name as the part of a path that ``NameConverter`` reads."""
+    raw = name.encode(errors="surrogateescape")
+    return _UNSAFE.sub(lambda found: _escape(found[0]), raw).decode()
 
 
 def _escape(raw: bytes) -> bytes:

@@ -25,7 +25,6 @@ from dashboard.api_parameters import (
     WrongParameter,
     as_filter,
 )
-from dashboard.json_values import as_json
 
 Values = dict[str, Any]
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # end of a window
@@ -169,7 +168,7 @@ def _view(route: Route) -> Callable[..., Response | tuple[Response, int]]:
         found = route.answer({**values, **names})
         if found is None:
             return _refusal("There is no such thing (any more).", 404)
-        return jsonify(as_json(found))
+        return jsonify(found)
 
     return view
 

@@ -10,6 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from dashboard import api, health, metrics, pages, queries
 from dashboard.access import Access
+from dashboard.json_values import as_json
 from dashboard.protection import OPEN_ENDPOINTS, protect
 
 logger = logging.getLogger("redis_tasks.dashboard")
@@ -32,7 +33,9 @@ def create_app(access: Access | None = None) -> Flask:
     if access.is_public:
         logger.warning(OPEN)  # on standard error, where logging is not set up
     app = Flask("dashboard")
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
+    # Both are of Flask's default provider.
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json.default = as_json  # type: ignore[attr-defined]
     app.config["DASHBOARD_IS_PUBLIC"] = access.is_public
     app.config["DASHBOARD_IS_OPEN"] = access.is_open
     app.before_request(_begin)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from flask import request, url_for
+from flask import g, request, url_for
 from flask.sansio.app import App
 
 from dashboard import addresses, charts, drawings, queries, states, words
@@ -131,11 +131,18 @@ def block_words(block: drawings.Block) -> str:
 def block_address(block: drawings.Block) -> str:
     """Return the address of a bar's task; of several runs drawn as one, a closer look at them."""
     if block.number == 1:
-        return url_for("pages.task", task_id=block.bar.task_id)
+        return _tasks_address() + addresses.write_name(block.bar.task_id)
     room = (block.end - block.start) / 10
     begin, end = block.start - room, block.end + room
     window = {"from": addresses.write_moment(begin), "to": addresses.write_moment(end)}
     return query_with(**window, last=None)
+
+
+def _tasks_address() -> str:
+    # Asked once a page: there may be a thousand bars, and each answer would take 10 us.
+    if "tasks_address" not in g:
+        g.tasks_address = url_for("pages.task", task_id="-").removesuffix("-")
+    return str(g.tasks_address)
 
 
 def chart_legend(past: Charts, name: str) -> Sequence[dict[str, str]]:

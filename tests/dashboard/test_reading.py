@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 import redis
+from flask import url_for
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -12,7 +13,7 @@ from dashboard import create_app, shapes, task_shapes
 from dashboard.access import Access
 from dashboard.queries_lists import MOST_QUEUES
 from dashboard.shapes import WINDOW
-from redis_tasks import keys
+from redis_tasks import clock, keys
 from redis_tasks.conf import connection
 from redis_tasks.contrib.graph import chain
 from tests.conftest import StartServer, UseSettings
@@ -132,6 +133,20 @@ def test_what_a_page_asks_does_not_grow_with_what_there_is(
         assert more[path].bytes < 1.1 * some[path].bytes + 1000, path
     page = web.get("/queue/big").text
     assert f"{4 * WINDOW:,}" in page
+
+
+@pytest.mark.parametrize("task_id", ["a-plain-one", "a/b c", "..", "50%", '"><b>', "\u202e"])
+def test_a_bar_of_the_history_leads_to_its_task(web: FlaskClient, task_id: str) -> None:
+    ended = clock.to_ms(clock.utcnow()) - 1000
+    run = {"st": "finished", "q": "q", "fn": "f", "start": ended - 60_000, "end": ended}
+    connection.hset(keys.task(task_id), mapping=run)
+    connection.zadd(keys.registry(keys.FINISHED), {task_id: ended})
+
+    page = web.get("/history", environ_overrides={"SCRIPT_NAME": "/tools"}).text
+
+    with web.application.test_request_context(environ_overrides={"SCRIPT_NAME": "/tools"}):
+        address = url_for("pages.task", task_id=task_id)
+    assert f'<a href="{address}"' in page
 
 
 @pytest.fixture
