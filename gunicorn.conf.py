@@ -3,6 +3,7 @@
 Older generations of Heroku set some of this by environment variables, newer ones none of it.
 """
 
+import gc
 import os
 import signal
 
@@ -34,6 +35,16 @@ limit_request_line = 8190
 
 # A single line for each request, on standard output.
 accesslog = "-"
+
+
+def when_ready(_server: object) -> None:
+    """Keep the garbage collector away from what the app has loaded, before the processes fork.
+
+    It would look through all of it every few requests, each time for longer than a page takes,
+    and copy the memory that the processes share.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def on_exit(_server: object) -> None:

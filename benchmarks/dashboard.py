@@ -24,6 +24,7 @@ from redis_tasks.conf import connection, settings
 from redis_tasks.contrib.graph import chord
 from tests.support import huge_redis
 from tests.support.busy_redis import fill
+from tests.support.deployment import ROOT, gunicorn_settings
 from tests.support.redis_server import RedisServer
 
 LIMIT = 100  # ms of work at the 95th percentile
@@ -123,6 +124,7 @@ def measure_all(given: argparse.Namespace) -> list[str]:
     size = connection.info("memory")["used_memory_human"]
     print(f"{given.waiting:,} waiting, {given.failed:,} failed; Redis holds {size}")
     web = create_app(Access.decided_elsewhere()).test_client()
+    gunicorn_settings(ROOT)["when_ready"](None)  # as in the processes that serve it
     slow = []
     print(f"{'page':<36}{'wall: median':>14}{'p95':>8}{'work: median':>14}{'p95':>8}{'trips':>7}")
     for path in pages(str(graph.id)):

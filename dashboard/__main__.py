@@ -3,6 +3,7 @@
 It listens on ``HOST`` (127.0.0.1) and ``PORT`` (5000).
 """
 
+import gc
 import os
 import sys
 from typing import Any
@@ -32,6 +33,7 @@ class Server(BaseApplication):
             "control_socket_disable": True,
             "accesslog": None,
             "loglevel": "warning",
+            "when_ready": _spare,
         }
         for name, value in options.items():
             if name in self.cfg.settings:
@@ -39,6 +41,12 @@ class Server(BaseApplication):
 
     def load(self) -> Any:
         return self._app
+
+
+def _spare(_server: object) -> None:
+    """Keep the garbage collector away from what is loaded, as ``gunicorn.conf.py`` does."""
+    gc.collect()
+    gc.freeze()
 
 
 def main() -> None:

@@ -22,11 +22,21 @@ from tests.support.worker_process import WorkerProcess
 PASSWORD = {"DASHBOARD_USERNAME": "ada", "DASHBOARD_PASSWORD": "secret"}
 LOGIN = {"Authorization": "Basic " + base64.b64encode(b"ada:secret").decode()}
 GUNICORN = ("-m", "gunicorn")
+ALONE = """
+import os
+from dashboard.__main__ import Server
+from tests.support.mounted import telling
+Server(telling, f"127.0.0.1:{os.environ['PORT']}").run()
+"""
 WAYS = {
     "alone": (("-m",), "dashboard", "", LOGIN),
     "gunicorn": (GUNICORN, "dashboard:create_app()", "", LOGIN),
     "below a prefix": (GUNICORN, "tests.support.mounted:below_a_prefix()", "/tools/tasks", LOGIN),
     "in Django": (GUNICORN, "tests.support.mounted:in_django()", "/admin/tasks", {WHO: "staff"}),
+}
+TELLING = {
+    "alone, telling": (("-c",), ALONE, "", LOGIN),
+    "gunicorn, telling": (GUNICORN, "tests.support.mounted:telling", "", LOGIN),
 }
 
 
@@ -34,7 +44,7 @@ class Web:
     """A process that serves the dashboard; it answers on a port of its own."""
 
     def __init__(self, way: str, values: Mapping[str, Any]) -> None:
-        program, command, self.prefix, self.login = WAYS[way]
+        program, command, self.prefix, self.login = {**WAYS, **TELLING}[way]
         self.port = free_port()
         environment = {**PASSWORD, "PORT": str(self.port), "WEB_CONCURRENCY": "1"}
         self.process = WorkerProcess(
@@ -64,7 +74,7 @@ class Web:
 
 @pytest.fixture
 def serve(settings_for_test: dict[str, Any]) -> Iterator[Callable[..., Web]]:
-    """Serve the dashboard one of the ``WAYS``: `serve("gunicorn", REDIS_URL=...)`."""
+    """Serve one of the ``WAYS``, or of those that tell: `serve("gunicorn", REDIS_URL=...)`."""
     started: list[Web] = []
 
     def start(way: str, **values: Any) -> Web:
@@ -95,6 +105,17 @@ def test_it_is_served_whole_and_ends_in_good_order(
     assert answer.headers["X-Frame-Options"] == "DENY"
     assert tasks.failed.id in failed
     assert web.process.wait_exit(20) == 0
+
+
+@pytest.mark.parametrize("way", TELLING)
+def test_the_garbage_collector_passes_over_what_was_loaded(
+    way: str, serve: Callable[..., Web]
+) -> None:
+    web = serve(way)
+
+    passed_over = int(web.ask("/")[1])
+
+    assert passed_over > 10_000
 
 
 def test_django_shows_it_to_whom_the_admin_lets_in(serve: Callable[..., Web], app: Flask) -> None:

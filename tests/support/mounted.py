@@ -1,5 +1,6 @@
 """The dashboard within other apps, as a user would mount it: for gunicorn to serve."""
 
+import gc
 import os
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,12 @@ APPS = ("admin", "auth", "contenttypes", "messages", "sessions")
 @Request.application
 def hello(_: Request) -> Response:
     return Response("the app around it")
+
+
+@Request.application
+def telling(_: Request) -> Response:
+    """Tell how many objects the garbage collector passes over in this process."""
+    return Response(str(gc.get_freeze_count()))
 
 
 def below_a_prefix() -> Any:
