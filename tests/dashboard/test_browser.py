@@ -164,7 +164,8 @@ def test_below_a_prefix_every_page_is_reached_and_refreshed(
         tab.close()
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1600, "dark")])
+@pytest.mark.parametrize("width", [360, 1600])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_fits_its_screen_and_is_accessible(
     width: int, scheme: str, open_tab: OpenTab, use_settings: UseSettings
 ) -> None:
