@@ -1,9 +1,10 @@
 """Talk to the supervisor from inside its workhorse.
 
-Frames from the supervisor: ``task`` (worker, id, then the record's names and values), ``reply``
-(number, kind, value). Frames to it: ``ready``; ``returned`` and ``outcome`` (move, reason, text;
-for an outcome also "retire" if the workhorse ends after it); ``call`` (number, seconds, script,
-number of keys, keys, arguments). A script's reply travels as JSON, its bytes as Latin-1 text.
+Frames from the supervisor: ``task`` (as ``scripts.CLAIMED``), ``report`` (id of a killed task,
+then its record's names and values), ``reply`` (number, kind, value). Frames to it: ``ready``;
+``returned`` and ``outcome`` (move, reason, text; for an outcome also "retire" if the workhorse
+ends after it); ``call`` (number, seconds, script, number of keys, keys, arguments). A script's
+reply travels as JSON, its bytes as Latin-1 text.
 """
 
 import itertools
@@ -25,7 +26,7 @@ from redis_tasks.lifecycle import TaskOutcome
 from redis_tasks.shutdown import Deferred
 from redis_tasks.store.client import Argument, Call, Direct, Door, Reply, Unreachable
 
-TASK, REPLY = b"task", b"reply"
+TASK, REPORT, REPLY = b"task", b"report", b"reply"
 READY, RETURNED, OUTCOME, CALL = b"ready", b"returned", b"outcome", b"call"
 ANSWER, REFUSED, FULL, UNREACHABLE_SENT, UNREACHABLE = b"ok", b"error", b"full", b"sent", b"unsent"
 
@@ -60,7 +61,7 @@ class Channel:
             raise Closed from None
 
     def next_task(self) -> list[bytes]:
-        """Wait for the next task; raise ``Closed`` when the supervisor is gone."""
+        """Wait for the next task or report; raise ``Closed`` when the supervisor is gone."""
         self._wait_until(lambda: bool(self._tasks), None)
         return self._tasks.popleft()
 
@@ -92,7 +93,7 @@ class Channel:
         if not data:
             raise Closed
         for frame in self._unpacker.feed(data):
-            if frame[0] == TASK:
+            if frame[0] != REPLY:
                 self._tasks.append(frame)
             elif frame[1] in self._awaited:
                 self._replies[frame[1]] = frame[2:]

@@ -68,7 +68,7 @@ class TWorker:
             outcome.text,
         )
         settled = client.run(scripts.settle([settlement]))[0]
-        while b"g" in claimed.record[::2] and client.run(graph_scripts.advance()).more:
+        while claimed.in_graph and client.run(graph_scripts.advance()).more:
             pass  # a part of a large graph each time
         return settled
 

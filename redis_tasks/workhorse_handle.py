@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from redis_tasks import hooks, lifecycle, offspring, page, shutdown, workhorse
-from redis_tasks.channel import OUTCOME, READY, RETURNED, TASK
+from redis_tasks.channel import OUTCOME, READY, REPORT, RETURNED, TASK
 from redis_tasks.clock import boottime
 from redis_tasks.frames import MALFORMED, Unpacker, pack_command
 from redis_tasks.lifecycle import MOVES, TaskOutcome
@@ -57,7 +57,7 @@ class Run:
             timeout=_seconds(claimed.timeout),
             func_name=claimed.func_name or "?",
             queue=claimed.queue,
-            in_graph=b"g" in claimed.record[::2],
+            in_graph=claimed.in_graph,
             given_at=boottime(),
             renewed_at=asked_at,
         )
@@ -135,13 +135,13 @@ class Workhorse:
         self.page.clear()
         self.interrupted_at, self.interruptions = None, 0
         self.limit_at = run.given_at + min(PREPARE_LIMIT, run.timeout)
-        self.say(TASK, claimed.worker_id.encode(), claimed.task_id.encode(), *claimed.record)
+        self.say(TASK, *claimed.told)
 
     def give_report(self, taken: Taken) -> None:
         """Have it tell middleware of a killed run, after which it ends."""
         self.reporting, self.retiring = taken.name, True
         self.limit_at = boottime() + REPORT_LIMIT
-        self.say(TASK, b"", taken.task_id.encode(), *taken.record)
+        self.say(REPORT, taken.task_id.encode(), *taken.record)
 
     def say(self, *parts: bytes) -> None:
         """Send a frame, as much of it now as goes without waiting."""

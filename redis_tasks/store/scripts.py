@@ -38,21 +38,29 @@ class NewTask:
     again: bool = False
 
 
+CLAIMED = (
+    *("w", "id", "run", "q", "fn", "to", "re", "g"),
+    *("try", "start", "args", "enq", "meta", "sec", "cut"),
+)
+"""What claim.lua tells of a task: its worker and id, then fields of its record."""
+
+
 class Claimed(NamedTuple):
-    """A task that was given to a worker; *record*: name, value, name, value, ... as they are."""
+    """A task that was given to a worker; *told* is all that was told of it, see ``CLAIMED``."""
 
     worker_id: str
     task_id: str
     run: int
-    reentrant: bool
-    timeout: bytes
-    func_name: str
     queue: str
-    record: list[bytes]
+    func_name: str
+    timeout: bytes
+    reentrant: bool
+    in_graph: bool
+    told: list[bytes]
 
     @property
     def fields(self) -> Fields:
-        return read_fields(self.record)
+        return run_fields(self.told)
 
 
 class Settlement(NamedTuple):
@@ -163,17 +171,23 @@ def _read_claimed(reply: Reply) -> list[Claimed] | None:
         return None
     return [
         Claimed(
-            _name(worker),
-            _text(task),
-            run,
-            reentrant == b"1",
-            timeout,
-            _name(function),
-            _name(queue),
-            record,
+            _name(told[0]),
+            _text(told[1]),
+            int(told[2]),
+            _name(told[3]),
+            _name(told[4]),
+            told[5],
+            told[6] == b"1",
+            bool(told[7]),
+            told,
         )
-        for worker, task, run, reentrant, timeout, function, queue, record in reply
+        for told in reply
     ]
+
+
+def run_fields(told: Sequence[bytes]) -> Fields:
+    """Return the record of a claimed task as its run needs it, from what was told of it."""
+    return {"st": b"running", **dict(zip(CLAIMED, told, strict=True))}
 
 
 def read_fields(record: Sequence[bytes]) -> Fields:
@@ -197,7 +211,7 @@ def settle(settlements: Iterable[Settlement]) -> Call[list[Settled]]:
 
 
 def _read_settled(reply: Reply) -> list[Settled]:
-    return [Settled(*(word.decode() for word in words)) for words in reply]
+    return [Settled(*map(_name, words)) for words in reply]
 
 
 def counting() -> tuple[str, ...]:

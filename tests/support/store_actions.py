@@ -183,7 +183,8 @@ class StoreActions:
         self.runs += claimed
         supervisor.runs |= {run[1]: run for run in claimed}
         for each in given[: len(claimed)]:
-            self._check_start(each.task_id, each.fields["seq"].decode())
+            seq = connection.hget(keys.task(each.task_id), "seq")
+            self._check_start(each.task_id, seq.decode())
 
     def _check_start(self, id_: str, seq: str) -> None:
         self.starts[id_, seq] += 1

@@ -4,8 +4,10 @@
 --
 -- KEYS     1 supervisor's record, then for each queue, first served first: queue, leases, wake-ups
 -- ARGV     1 prefix  2 request number  3 lease (ms)  4 number of free workers, then their ids
--- returns  nil if the supervisor is not registered, else for each task: worker, id, run,
---          1 if reentrant, timeout, function, queue, then all fields of its record as they are.
+-- returns  nil if the supervisor is not registered, else for each task: worker, id, run, then what
+--          the run needs of the record, "" for what is missing: queue, function, timeout,
+--          1 if reentrant, graph, attempt, start, arguments, moment of the enqueue, meta, secret
+--          arguments, runs cut short.
 --          The same request again gets the same tasks, less those it has lost since; one with
 --          a lower number gets none: it was delayed, and nobody waits for its reply.
 local now = clock()
@@ -16,14 +18,15 @@ local free = tonumber(ARGV[4])
 local claimed = {}
 
 local function read(id)
-  local record, task = redis.pcall('HGETALL', PREFIX .. ':t:' .. id), {}
-  for i = 1, #record, 2 do task[record[i]] = record[i + 1] end
-  return record, task
+  return fields(id, 'st', 'w', 'run', 'q', 'fn', 'to', 're', 'g', 'try', 'start', 'args', 'enq',
+                'meta', 'sec', 'cut')
 end
 
-local function hand_out(worker, id, run, queue, task, record)
-  claimed[#claimed + 1] = {worker, id, tonumber(run), task.re or '', task.to or '', task.fn or '',
-                           queue, record}
+local function hand_out(worker, id, run, queue, attempt, start, task)
+  local given = {worker, id, run, queue, task[5] or '', task[6] or '', task[7] or '',
+                 task[8] or '', attempt, start}
+  for i = 11, 15 do given[i] = task[i] or '' end
+  claimed[#claimed + 1] = given
 end
 
 local last, request = count(supervisor[2]), tonumber(ARGV[2])
@@ -32,9 +35,9 @@ if request == last then
   for i = 5, 4 + free do
     local id, run = string.match(redis.call('HGET', KEYS[1], ARGV[i]) or '', '^(.*) (%d+)$')
     if id then
-      local record, task = read(id)
-      if task.st == 'running' and task.w == ARGV[i] and task.run == run then
-        hand_out(ARGV[i], id, run, task.q, task, record)
+      local task = read(id)
+      if task[1] == 'running' and task[2] == ARGV[i] and task[3] == run then
+        hand_out(ARGV[i], id, run, task[4] or '', task[9] or '', task[10] or '', task)
       end
     end
   end
@@ -45,19 +48,21 @@ local moment = string.format('%.0f', now)
 local lease_ends = now + ARGV[3]
 local reply = {'req', ARGV[2], 'seen', moment}
 
+local function one_more(number)
+  return number and tostring(count(number) + 1) or '1'
+end
+
 local function give(id, worker, queue)
-  local record, task = read(id)
-  if task.st ~= 'queued' then return false end
-  local run = count(task.run) + 1
-  local attempt = count(task.try) + 1
+  local task = read(id)
+  if task[1] ~= 'queued' then return false end
+  local run, attempt = one_more(task[3]), one_more(task[9])
   local start = {'st', 'running', 'w', worker, 'run', run, 'try', attempt, 'start', moment}
-  if task.q ~= queue then
+  if task[4] ~= queue then
     -- Not our own record: where its lease is must stand in it.
     start[11], start[12] = 'q', queue
   end
   redis.call('HSET', PREFIX .. ':t:' .. id, unpack(start))
-  for _, value in ipairs(start) do record[#record + 1] = tostring(value) end
-  hand_out(worker, id, run, queue, task, record)
+  hand_out(worker, id, run, queue, attempt, moment, task)
   reply[#reply + 1] = worker
   reply[#reply + 1] = id .. ' ' .. run
   return true

@@ -35,6 +35,6 @@ if #added > 0 then
   redis.call('ZADD', KEYS[3], unpack(added))
   redis.call('SADD', KEYS[2], ARGV[2])
   write_enqueued(now)
-  add_tokens(KEYS[3], KEYS[4], #added / 2)
+  add_tokens(KEYS[4], #added / 2)
 end
 return words

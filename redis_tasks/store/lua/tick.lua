@@ -29,7 +29,7 @@ local function enqueue(queue, id, fn, arguments, ...)
   put(queue, number, now, id, fn, arguments, ...)
   redis.call('ZADD', PREFIX .. ':q:' .. queue, number, id)
   redis.call('SADD', KEYS[3], queue)
-  add_tokens(PREFIX .. ':q:' .. queue, PREFIX .. ':wake:' .. queue, 1)
+  add_tokens(PREFIX .. ':wake:' .. queue, 1)
 end
 
 local function tick(entry, at, how, missed, keep, queue, id, ...)

@@ -5,5 +5,5 @@
 -- KEYS     1 queue  2 wake-ups
 -- ARGV     1 prefix
 -- returns  1
-add_tokens(KEYS[1], KEYS[2], 1)
+if redis.call('ZCARD', KEYS[1]) > redis.call('LLEN', KEYS[2]) then add_tokens(KEYS[2], 1) end
 return 1

@@ -118,7 +118,7 @@ local function go_front(task, id, now, began)
   redis.call('HDEL', key, 'start')
   redis.call('ZADD', PREFIX .. ':q:' .. task.q, -1e12 + count(task.seq), id)
   redis.call('SADD', PREFIX .. ':queues', task.q)
-  add_tokens(PREFIX .. ':q:' .. task.q, PREFIX .. ':wake:' .. task.q, 1)
+  add_tokens(PREFIX .. ':wake:' .. task.q, 1)
   return 'queued'
 end
 

@@ -2,11 +2,14 @@
 -- 100 tasks a call, so that a lowered limit is reached over several calls.
 local function drop_oldest(name, number, now)
   local oldest = redis.call('ZPOPMIN', PREFIX .. ':' .. name, number)
+  local records = {}
   for i = 1, #oldest, 2 do
     local kept = fields(oldest[i], 'enq', 'sz')
     grown[name] = grown[name] - count(kept[2])
-    forget(oldest[i], kept[1], now)
+    records[#records + 1] = PREFIX .. ':t:' .. oldest[i]
+    bury_young(oldest[i], kept[1], now)
   end
+  if #records > 0 then redis.call('DEL', unpack(records)) end
   return #oldest / 2
 end
 

@@ -31,7 +31,7 @@ local function release_nodes(graph, key, numbers, now)
   end
   for queue, tasks in pairs(added) do
     redis.call('SADD', PREFIX .. ':queues', queue)
-    add_tokens(PREFIX .. ':q:' .. queue, PREFIX .. ':wake:' .. queue, tasks)
+    add_tokens(PREFIX .. ':wake:' .. queue, tasks)
   end
   redis.call('HDEL', key .. ':args', unpack(numbers))
   redis.call('HINCRBY', key, 'args', -bytes)

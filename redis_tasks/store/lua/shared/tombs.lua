@@ -23,7 +23,11 @@ local function is_buried(id, now)
   return false
 end
 
+local function bury_young(id, enqueued_at, now)
+  if now - count(enqueued_at) < YOUNG then bury(id, now) end
+end
+
 local function forget(id, enqueued_at, now)
   redis.call('DEL', PREFIX .. ':t:' .. id)
-  if now - count(enqueued_at) < YOUNG then bury(id, now) end
+  bury_young(id, enqueued_at, now)
 end

@@ -10,10 +10,14 @@ local function trim_tokens(queue, wake)
   end
 end
 
-local function add_tokens(queue, wake, added)
-  local limit = math.min(WAKE_LIMIT, redis.call('ZCARD', queue))
-  local missing = math.min(added, limit - redis.call('LLEN', wake))
-  local tokens = {}
-  for i = 1, missing do tokens[i] = '1' end
-  if missing > 0 then redis.call('RPUSH', wake, unpack(tokens)) end
+-- For tasks that were just put in: as no token was without a task before, none is now.
+local function add_tokens(wake, added)
+  local missing = math.min(added, WAKE_LIMIT - redis.call('LLEN', wake))
+  if missing == 1 then
+    redis.call('RPUSH', wake, '1')
+  elseif missing > 1 then
+    local tokens = {}
+    for i = 1, missing do tokens[i] = '1' end
+    redis.call('RPUSH', wake, unpack(tokens))
+  end
 end
