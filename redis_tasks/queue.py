@@ -247,19 +247,24 @@ def _batch_sizes(tasks: Sequence[NewTask]) -> list[int]:
 
 def carry_out(call: Call[T], what: str, id_: str, note: str, remedy: str = REPEAT) -> T:
     """Send an enqueue; turn what may go wrong into errors that say what came of the task."""
-    not_enqueued = f"{what} was not enqueued{note}: Redis at {redacted_url(settings.REDIS_URL)}"
     try:
         return client.run(call)
     except client.Unreachable as error:
         if error.sent:
             raise EnqueueUncertain(
-                f"{what} was perhaps enqueued{note}: Redis at"
-                f" {redacted_url(settings.REDIS_URL)} did not confirm it ({error}); {remedy}",
+                f"{what} was perhaps enqueued{note}: {_redis()} did not confirm it ({error});"
+                f" {remedy}",
                 id_,
             ) from error
-        raise EnqueueFailed(f"{not_enqueued} is out of reach ({error})", id_) from error
+        why = f"{_redis()} is out of reach ({error})"
+        raise EnqueueFailed(f"{what} was not enqueued{note}: {why}", id_) from error
     except OutOfMemoryError as error:
-        raise RedisFull(f"{not_enqueued} is full ({error})", id_) from error
+        why = f"{_redis()} is full ({error})"
+        raise RedisFull(f"{what} was not enqueued{note}: {why}", id_) from error
     except AuthenticationError as error:
-        why = without_password(str(error))
-        raise EnqueueFailed(f"{not_enqueued} refused the password ({why})", id_) from error
+        why = f"{_redis()} refused the password ({without_password(str(error))})"
+        raise EnqueueFailed(f"{what} was not enqueued{note}: {why}", id_) from error
+
+
+def _redis() -> str:
+    return f"Redis at {redacted_url(settings.REDIS_URL)}"

@@ -16,6 +16,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Generic, Protocol, TypeVar, cast
 
+import hiredis
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
@@ -46,6 +47,7 @@ TRANSIENT_REPLIES = (
     MovedError,
     TryAgainError,
 )
+CHUNK = 65536  # bytes read at once
 TRANSIENT_WORDS = ("BUSY ", "MISCONF ", "NOREPLICAS ", "LOADING ")
 
 
@@ -124,6 +126,8 @@ class Wire:
         self.server = server
         self.connection: Any = server.connection()
         self.sent = False
+        self._reader: Any = None
+        self._readability: Any = None
         self._sent_before = False
         self._posted: Sequence[Call[Any]] = ()
 
@@ -142,11 +146,7 @@ class Wire:
     @property
     def readable(self) -> bool:
         """Tell whether something has come: replies, or the end of the connection."""
-        if not self.connected:
-            return False
-        waiting = select.poll()
-        waiting.register(self, select.POLLIN)
-        return bool(waiting.poll(0))
+        return self.connected and bool(self._readability.poll(0))
 
     def exchange(
         self, calls: Sequence[Call[Any]], timeout: float, deadline: float = math.inf
@@ -196,14 +196,17 @@ class Wire:
     def send(self, *words: Argument, timeout: float) -> None:
         """Send one plain command whose answer is read later by ``answer()``."""
         self._prepare(timeout)
-        self.connection.send_command(*words, check_health=False)
+        self._write(pack_command(words))
 
     def answer(self) -> Reply:
         try:
-            return self.connection.read_response()
+            reply = self._reply()
         except BaseException:
             self.close()
             raise
+        if isinstance(reply, ResponseError):
+            raise reply
+        return reply
 
     def close(self) -> None:
         self.connection.disconnect()
@@ -218,6 +221,9 @@ class Wire:
             self.connection.socket_connect_timeout = timeout
             self.connection.socket_timeout = timeout
             self.connection.connect()
+            self._reader = hiredis.Reader(replyError=self.connection._parser.parse_error)
+            self._readability = select.poll()
+            self._readability.register(self, select.POLLIN)
         if self.connection._sock.gettimeout() != timeout:
             self.connection._sock.settimeout(timeout)
 
@@ -227,12 +233,17 @@ class Wire:
             self.connection._sock.settimeout(min(timeout, remaining))
 
     def _send(self, commands: Sequence[tuple[Argument, ...]]) -> None:
-        packed = b"".join(pack_command(command) for command in commands)
+        packed = b"".join(map(pack_command, commands))
         self._sent_before, self.sent = self.sent, True
+        self._write(packed)
+
+    def _write(self, packed: bytes) -> None:
         try:
-            self.connection.send_packed_command((packed,), check_health=False)
-        except BaseException:
+            self.connection._sock.sendall(packed)
+        except BaseException as error:
             self.close()
+            if isinstance(error, OSError):
+                raise _broken(error) from error
             raise
 
     def _receive(self, number: int) -> list[Reply]:
@@ -255,10 +266,25 @@ class Wire:
         return replies
 
     def _reply(self) -> Reply:
-        try:
-            return self.connection.read_response()
-        except ResponseError as error:
-            return error
+        """Return the next reply; an error reply is returned, one of the connection is raised."""
+        while (reply := self._reader.gets()) is False:  # it is not complete yet
+            try:
+                data = self.connection._sock.recv(CHUNK)
+            except OSError as error:
+                raise _broken(error) from error
+            if not data:
+                raise RedisConnectionError("Connection closed by server.")
+            self._reader.feed(data)
+        if isinstance(reply, RedisConnectionError):
+            raise reply
+        return reply
+
+
+def _broken(error: OSError) -> Exception:
+    """Return what redis-py would raise for it."""
+    if isinstance(error, TimeoutError):
+        return RedisTimeoutError("Redis did not answer in time")
+    return RedisConnectionError(str(error))
 
 
 class Door(Protocol):
@@ -295,7 +321,8 @@ class Direct:
 
     def _send_until(self, call: Call[Any], deadline: float) -> Reply:
         sent = False
-        for wait in backoff():
+        waits = backoff()
+        while True:
             wire = self._free.pop() if self._free else None
             try:
                 wire = wire or Wire(self._server)
@@ -307,6 +334,7 @@ class Direct:
                 sent = sent or (wire is not None and wire.sent)
                 if not is_transient(error) and not isinstance(error, OSError) and not sent:
                     raise
+                wait = next(waits)
                 if time.monotonic() + wait >= deadline:
                     raise Unreachable(error, sent=sent) from error
                 time.sleep(wait)
@@ -316,7 +344,6 @@ class Direct:
                     # Refused now, but an earlier attempt may have been carried out.
                     raise Unreachable(reply, sent=True)
                 return reply
-        raise AssertionError("backoff() never ends")
 
     def close(self) -> None:
         while self._free:

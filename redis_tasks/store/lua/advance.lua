@@ -1,5 +1,5 @@
 #!lua
--- uses clock, fields, counts, tombs, wake, put, graph, steps
+-- uses clock, fields, statistics, arrivals, tombs, wake, put, graph, steps
 -- Tell successors of the nodes that have ended; who has no open predecessor left is enqueued.
 --
 -- KEYS     1 totals  2 queues  3 graph-ready  4 graphs  5 where to count, if statistics are wanted

@@ -1,5 +1,5 @@
 #!lua
--- uses clock, fields, counts, tombs, wake, put, memory
+-- uses clock, fields, statistics, arrivals, tombs, wake, put, memory
 -- Put new tasks into one queue: all of them or, where Redis is (nearly) full, none.
 --
 -- KEYS     1 totals  2 queues  3 queue  4 wake-ups  5 where to count, if statistics are wanted

@@ -1,5 +1,5 @@
 #!lua
--- uses clock, fields, counts, tombs, wake, put, graph, steps, memory
+-- uses clock, fields, statistics, arrivals, tombs, wake, put, graph, steps, memory
 -- Write one part of a graph; with its last part it begins.
 --
 -- KEYS     1 totals  2 queues  3 graph-ready  4 where to count, if statistics are wanted

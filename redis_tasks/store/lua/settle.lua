@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- uses clock, fields, counts, failures, tombs, wake, graph, ends, room
+-- uses clock, fields, statistics, counts, failures, tombs, wake, graph, ends, room
 -- Record how some runs ended, each only if the record still says that the run is the caller's.
 --
 -- KEYS     1 totals  2 where to count, if statistics are wanted

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- uses clock, fields, counts
+-- uses clock, fields, statistics, counts
 -- Sum up the minutes that are over, each into its hour, its day and the total.
 --
 -- KEYS     1 totals  2 names of pairs  3 the total of all times  4 groups of failures

@@ -1,5 +1,5 @@
 #!lua
--- uses clock, fields, counts, tombs, wake, put
+-- uses clock, fields, statistics, arrivals, tombs, wake, put
 -- Enqueue a task for each tick that is due: once, whoever says so, and however often.
 --
 -- KEYS     1 lead  2 totals  3 queues  4 where to count, if statistics are wanted

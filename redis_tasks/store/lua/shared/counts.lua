@@ -1,25 +1,12 @@
--- Counts what happens, minute by minute, for each function in each queue (a "pair"): gathered
--- while a script looks at its tasks, written once at its end. summarize.lua makes hours and days
--- of it. The scripts set `counting` to whether that is wanted.
-local MOST_PAIRS = 60      -- that are told apart; what comes later counts as OTHER
-local LONGEST_PAIR = 300   -- bytes
-local OTHER = '\n'
-local RAW_TTL = 7200000    -- ms for which a minute waits to be summarized
+-- Counts the runs that end.
 local BOUNDS = {10, 30, 100, 300, 1000, 3000, 10000, 30000, 100000, 300000, 1000000}  -- ms
 
 -- A run's numbers: 1 finished  2 failed  3 requeued  4 ms waited  5 ms run
 -- 6 to 17 waits by bucket  18 to 29 runs by bucket: up to each bound, then beyond.
 local KINDS = {finished = 1, failed = 2, requeued = 3}
 local NUMBERS = 29
-local FORMAT = '<' .. string.rep('d', NUMBERS)
-local counting = false
+local FORMAT = '<ddddddddddddddddddddddddddddd'  -- as many; to repeat one takes its time each call
 local counts = {}
-local enqueued = {}
-
-local function pair_of(queue, fn)
-  local pair = queue .. '\n' .. (fn or '')
-  return #pair <= LONGEST_PAIR and pair or OTHER
-end
 
 local function add_time(numbers, sum, bucket, ms)
   if ms < 0 then ms = 0 end
@@ -78,23 +65,4 @@ function write_counts(now)
   if room then redis.call('PEXPIRE', key, RAW_TTL) end
   counts = {[OTHER] = rest}
   return write_counts(now)
-end
-
-local function count_enqueued(queue, fn)
-  if not counting then return end
-  local pair = pair_of(queue, fn)
-  enqueued[pair] = (enqueued[pair] or 0) + 1
-end
-
-local function write_enqueued(now)
-  local key = PREFIX .. ':counts:in:' .. math.floor(now / 60000)
-  for pair, number in pairs(enqueued) do
-    if redis.call('HINCRBY', key, pair, number) == number then
-      redis.call('PEXPIRE', key, RAW_TTL)
-      if redis.call('HLEN', key) > MOST_PAIRS and pair ~= OTHER then
-        redis.call('HDEL', key, pair)
-        redis.call('HINCRBY', key, OTHER, number)
-      end
-    end
-  end
 end
