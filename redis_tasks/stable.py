@@ -74,8 +74,11 @@ class Stable:
     def free(self) -> list[Slot]:
         return [slot for slot in self.slots if slot.workhorse is not None and slot.workhorse.free]
 
-    def slot_of(self, worker_id: str) -> Slot | None:
-        return next((slot for slot in self.slots if slot.worker_id == worker_id), None)
+    def has_free(self) -> bool:
+        return any(slot.workhorse is not None and slot.workhorse.free for slot in self.slots)
+
+    def by_worker(self) -> dict[str, Slot]:
+        return {slot.worker_id: slot for slot in self.slots}
 
     def moment(self) -> float:
         """Return when something here has to be looked at."""

@@ -172,7 +172,9 @@ class Supervisor:
             return min(now + 0.1, self.stopping.last_word_at)
         if self.dispatch.waiting:
             redis_at = self.exchange.due_at
-        elif not self.registered or self.dispatch.urgent or (self.hungry and self.stable.free()):
+        elif (
+            not self.registered or self.dispatch.urgent or (self.hungry and self.stable.has_free())
+        ):
             redis_at = 0.0
         else:
             duties_at = min(self.maintenance.due_at, self.post_mortem.due_at)
@@ -184,7 +186,7 @@ class Supervisor:
 
     def _may_listen(self) -> bool:
         idle = self.registered and not self.hungry and not self.burst and self.stopping is None
-        return idle and bool(self.stable.free())
+        return idle and self.stable.has_free()
 
     def _arm_bell(self) -> None:
         if self._may_listen() and not self.bell.armed and self.bell.arm(boottime()):
@@ -193,7 +195,7 @@ class Supervisor:
     def _hear_bell(self) -> None:
         self._events.unregister(self.bell)
         rung = self.bell.listen(boottime())
-        if rung and not self.stable.free():
+        if rung and not self.stable.has_free():
             self.dispatch.tokens_to_return.append(self.bell.queue)
         else:
             self.hungry = True
@@ -282,9 +284,10 @@ class Supervisor:
             return
         self._notice_stop()  # who was asked to stop while the answer was on its way begins nothing
         self.hungry = len(claimed) == len(request.worker_ids)
+        slots = self.stable.by_worker()
         for given in claimed:
             run = Run.of(given, asked_at)
-            slot = self.stable.slot_of(given.worker_id)
+            slot = slots.get(given.worker_id)
             if self.stopping is None and slot and slot.workhorse and slot.workhorse.free:
                 slot.workhorse.give(given, run)
                 self.stable.say_rest(slot.workhorse)
