@@ -16,7 +16,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-import hiredis
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
@@ -47,7 +46,6 @@ TRANSIENT_REPLIES = (
     MovedError,
     TryAgainError,
 )
-CHUNK = 65536  # bytes read at once
 TRANSIENT_WORDS = ("BUSY ", "MISCONF ", "NOREPLICAS ", "LOADING ")
 
 
@@ -126,8 +124,6 @@ class Wire:
         self.server = server
         self.connection: Any = server.connection()
         self.sent = False
-        self._reader: Any = None
-        self._readability: Any = None
         self._sent_before = False
         self._posted: Sequence[Call[Any]] = ()
 
@@ -146,7 +142,11 @@ class Wire:
     @property
     def readable(self) -> bool:
         """Tell whether something has come: replies, or the end of the connection."""
-        return self.connected and bool(self._readability.poll(0))
+        if not self.connected:
+            return False
+        waiting = select.poll()
+        waiting.register(self, select.POLLIN)
+        return bool(waiting.poll(0))
 
     def exchange(
         self, calls: Sequence[Call[Any]], timeout: float, deadline: float = math.inf
@@ -196,17 +196,14 @@ class Wire:
     def send(self, *words: Argument, timeout: float) -> None:
         """Send one plain command whose answer is read later by ``answer()``."""
         self._prepare(timeout)
-        self._write(pack_command(words))
+        self.connection.send_command(*words, check_health=False)
 
     def answer(self) -> Reply:
         try:
-            reply = self._reply()
+            return self.connection.read_response()
         except BaseException:
             self.close()
             raise
-        if isinstance(reply, ResponseError):
-            raise reply
-        return reply
 
     def close(self) -> None:
         self.connection.disconnect()
@@ -221,9 +218,6 @@ class Wire:
             self.connection.socket_connect_timeout = timeout
             self.connection.socket_timeout = timeout
             self.connection.connect()
-            self._reader = hiredis.Reader(replyError=self.connection._parser.parse_error)
-            self._readability = select.poll()
-            self._readability.register(self, select.POLLIN)
         if self.connection._sock.gettimeout() != timeout:
             self.connection._sock.settimeout(timeout)
 
@@ -233,17 +227,12 @@ class Wire:
             self.connection._sock.settimeout(min(timeout, remaining))
 
     def _send(self, commands: Sequence[tuple[Argument, ...]]) -> None:
-        packed = b"".join(map(pack_command, commands))
+        packed = b"".join(pack_command(command) for command in commands)
         self._sent_before, self.sent = self.sent, True
-        self._write(packed)
-
-    def _write(self, packed: bytes) -> None:
         try:
-            self.connection._sock.sendall(packed)
-        except BaseException as error:
+            self.connection.send_packed_command((packed,), check_health=False)
+        except BaseException:
             self.close()
-            if isinstance(error, OSError):
-                raise _broken(error) from error
             raise
 
     def _receive(self, number: int) -> list[Reply]:
@@ -266,25 +255,10 @@ class Wire:
         return replies
 
     def _reply(self) -> Reply:
-        """Return the next reply; an error reply is returned, one of the connection is raised."""
-        while (reply := self._reader.gets()) is False:  # it is not complete yet
-            try:
-                data = self.connection._sock.recv(CHUNK)
-            except OSError as error:
-                raise _broken(error) from error
-            if not data:
-                raise RedisConnectionError("Connection closed by server.")
-            self._reader.feed(data)
-        if isinstance(reply, RedisConnectionError):
-            raise reply
-        return reply
-
-
-def _broken(error: OSError) -> Exception:
-    """Return what redis-py would raise for it."""
-    if isinstance(error, TimeoutError):
-        return RedisTimeoutError("Redis did not answer in time")
-    return RedisConnectionError(str(error))
+        try:
+            return self.connection.read_response()
+        except ResponseError as error:
+            return error
 
 
 class Door(Protocol):

@@ -1,5 +1,6 @@
 """How workhorses end: used up, too big, with threads left behind; what tasks find in them."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,17 @@ def test_a_workhorse_stays_for_many_tasks(start_worker: StartWorker, ledger: Led
 
     ledger.wait_for("end", count=20)
     assert len(set(pids(ledger))) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="Linux has this policy")
+def test_a_workhorse_that_is_woken_lets_the_supervisor_go_on(start_worker: StartWorker) -> None:
+    worker = start_worker("--concurrency", "2")
+
+    def policies() -> list[int]:
+        return [os.sched_getscheduler(pid) for pid in worker.workhorses()]
+
+    wait_until(lambda: policies() == [os.SCHED_BATCH] * 2)
+    assert os.sched_getscheduler(worker.pid) == os.SCHED_OTHER
 
 
 def test_a_workhorse_for_one_task_each_is_a_fresh_fork_each_time(
