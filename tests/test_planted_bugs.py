@@ -50,13 +50,13 @@ BUGS = [
     ("claim by the unregistered", "if not supervisor[1] then return false end", ""),
     (
         "dangling id not skipped",
-        "  if task.st ~= 'queued' then return false end",
+        "  if task[1] ~= 'queued' then return false end",
         "",
     ),
     (
         "run number does not grow",
-        "  local run = count(task.run) + 1",
-        "  local run = 1",
+        "  local run, attempt = one_more(task[3]), one_more(task[9])",
+        "  local run, attempt = '1', one_more(task[9])",
     ),
     (
         "lease missing",
