@@ -8,8 +8,8 @@ import work
 from redis_tasks import Queue, redis_task
 
 GUARANTEE = "never lost; an interrupted or crashed task is first in line again, or failed"
-SETTINGS = "defaults; 16 workers for no-ops"
-NOOP_SLOTS = 16
+SETTINGS = "defaults; 24 workers for no-ops"
+NOOP_SLOTS = 24
 
 noop = redis_task()(work.noop)
 nap = redis_task()(work.nap)
