@@ -68,7 +68,7 @@ def main(
         for let_go in inherited:
             let_go()
         _settle_in(sock, page, supervisor)
-        code = _work(Channel(sock), page, classes)
+        code = work(Channel(sock), page, classes)
     except Closed:
         code = 0
     except BaseException:
@@ -98,7 +98,8 @@ def _give_way() -> None:
     # Linux: who is woken does not take the processor from somebody at work. So a supervisor that
     # gives out tasks is not interrupted by each of them, nor a Redis on the same machine.
     with contextlib.suppress(AttributeError, OSError):
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        if os.sched_getscheduler(0) == os.SCHED_OTHER:  # nobody has chosen another policy
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _note_stop(_signum: int, _frame: FrameType | None) -> None:
@@ -114,7 +115,8 @@ def _end_with(sock: socket.socket) -> None:
     offspring.kill_group(os.getpid())
 
 
-def _work(channel: Channel, page: Page, classes: Sequence[Callable[[], Any]]) -> int:
+def work(channel: Channel, page: Page, classes: Sequence[Callable[[], Any]]) -> int:
+    """Run what comes through the channel, one task after the other; returns the exit code."""
     client.use(SupervisorsDoor(channel))
     channel.send(READY)
     sync_points.reached("after_ready")
