@@ -3,8 +3,8 @@
     .venv/bin/python -m benchmarks.hot [--tasks 30000]
 
 Redis gets the claims and settlements of a worker in long pipelines; a workhorse's loop gets its
-tasks from memory. What both take more in a running worker (``benchmarks.costs``) is the price of
-waking up: switching processes, and caches that others have used meanwhile.
+tasks from memory. What scripts and workhorses take more in a running worker (``benchmarks.costs``)
+is mostly the price of waking up: switching processes, and caches that others have used meanwhile.
 """
 
 import argparse
@@ -136,7 +136,9 @@ def main() -> None:
         print("microseconds a no-op task, without waking anybody")
         for batch in (1, 4, 8, 16):
             whole, commands = redis_alone(client, given.tasks, batch)
-            print(f"redis, batches of {batch:2}: {whole:6.1f}, of which commands {commands:5.1f}")
+            print(
+                f"scripts, batches of {batch:2}: {whole:6.1f}, of which commands {commands:5.1f}"
+            )
         print(f"workhorse:            {workhorse_alone(given.tasks):6.1f}")
 
 

@@ -141,7 +141,7 @@ def work(channel: Channel, page: Page, classes: Sequence[Callable[[], Any]]) -> 
 
 def _run(told: list[bytes], watch: Watcher, classes: Sequence[Callable[[], Any]]) -> TaskOutcome:
     watch.page.preparing()
-    worker_id, task_id = told[0].decode(), told[1].decode()
+    worker_id, task_id = told[0].decode(), told[1].decode(errors="replace")
     task = Task.from_record(task_id, run_fields(told))
     task.bind_run(worker_id)
     if logger.isEnabledFor(logging.INFO):

@@ -130,7 +130,7 @@ class Workhorse:
         return bool(self._unsent)
 
     def give(self, claimed: Claimed, run: Run) -> None:
-        """Hand it a task. Its record goes over undecoded."""
+        """Hand it a task. What was told of it goes over undecoded."""
         self.run = run
         self.page.clear()
         self.interrupted_at, self.interruptions = None, 0

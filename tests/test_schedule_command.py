@@ -123,7 +123,7 @@ def test_the_table_shows_every_entry(run: Run) -> None:
     assert re.split("  +", lines[2]) == list(HEAD)
     assert lines[3].startswith("nightly  at 04:02 on Monday and Friday  Asia/Tokyo     -  ")
     assert lines[4].startswith("often    every 20 minutes               Europe/Berlin  ")
-    assert re.search(r"\(in \d+ min\) +queued$", lines[4])
+    assert re.search(r"\((in \d+ (min|s)|now)\) +queued$", lines[4])
     assert lines[5].split()[-2:] == ["disabled", "-"]
     assert lines[7:] == ["often: 2 ticks skipped, the last task was not over"]
 
@@ -142,7 +142,7 @@ def test_where_the_table_is_too_wide_an_entry_has_lines_of_its_own() -> None:
     ]
     assert all(line.startswith(" " * 13) for line in narrow[5:7])
     assert re.fullmatch(r"  Last tick  .{23}, last task: queued", narrow[8])
-    assert re.fullmatch(r"  Next tick  .{23} \(in 1?\d min\)", narrow[9])
+    assert re.fullmatch(r"  Next tick  .{23} \((in \d+ (min|s)|now)\)", narrow[9])
     assert narrow[12:15] == [
         "never: at 12:00 every day, Europe/Berlin",
         "  Last tick  -",

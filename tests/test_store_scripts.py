@@ -1,6 +1,7 @@
 """Each script keeps its contract, also when its reply was lost and it is sent again."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -153,15 +154,22 @@ def test_the_first_queue_is_served_first() -> None:
 
 
 def test_a_claim_says_all_that_the_run_needs() -> None:
-    enqueue("t")
+    new = replace(new_task("t"), meta=b'{"a":1}', secret=b"[0]")
+    client.run(scripts.enqueue("q", [new]))
+    connection.hset(keys.task("t"), "g", "a graph")
+    claim(1)
+    settle("t", "interrupt")
 
-    claimed = claim(1)[0]
+    claimed = claim(2)[0]
+    again = claim(2)[0]
 
-    assert (claimed.worker_id, claimed.run) == ("s#1", 1)
+    assert (claimed.worker_id, claimed.run, claimed.in_graph) == ("s#1", 2, True)
     record = connection.hgetall(keys.task("t"))
     assert record.pop(b"seq") == b"1"  # of no use to the run
-    told = {name.encode(): value for name, value in claimed.fields.items() if value}
-    assert told == record | {b"id": b"t"}
+    assert {name.encode(): value for name, value in claimed.fields.items()} == record | {
+        b"id": b"t"
+    }
+    assert again == claimed
 
 
 def test_the_same_request_gets_the_same_tasks_less_those_it_lost() -> None:

@@ -232,6 +232,7 @@ def test_names_that_are_no_text_do_not_end_the_worker(
     assert_it_still_works(worker.pid)
     wait_until(lambda: not connection.zcard(keys.leases("default")))
     assert_it_still_works(worker.pid)
+    assert "Workhorse failed" not in worker.text()
 
 
 @pytest.mark.parametrize("key", ["queue", "registry"])

@@ -32,9 +32,9 @@ for i = 1, tasks do
 end
 
 if #added > 0 then
-  redis.call('ZADD', KEYS[3], unpack(added))
+  local more = redis.call('ZADD', KEYS[3], unpack(added))
   redis.call('SADD', KEYS[2], ARGV[2])
   write_enqueued(now)
-  add_tokens(KEYS[4], #added / 2)
+  add_tokens(KEYS[4], more)
 end
 return words

@@ -27,9 +27,9 @@ local function enqueue(queue, id, fn, arguments, ...)
   if known(id, true, fn, arguments, now) then return end
   local number = redis.call('HINCRBY', KEYS[2], 'seq', 1)
   put(queue, number, now, id, fn, arguments, ...)
-  redis.call('ZADD', PREFIX .. ':q:' .. queue, number, id)
+  local more = redis.call('ZADD', PREFIX .. ':q:' .. queue, number, id)
   redis.call('SADD', KEYS[3], queue)
-  add_tokens(PREFIX .. ':wake:' .. queue, 1)
+  add_tokens(PREFIX .. ':wake:' .. queue, more)
 end
 
 local function tick(entry, at, how, missed, keep, queue, id, ...)

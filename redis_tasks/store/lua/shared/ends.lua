@@ -116,9 +116,9 @@ local function go_front(task, id, now, began)
   count_run(task, 'requeued', now)
   redis.call('HSET', key, 'st', 'queued')
   redis.call('HDEL', key, 'start')
-  redis.call('ZADD', PREFIX .. ':q:' .. task.q, -1e12 + count(task.seq), id)
+  local more = redis.call('ZADD', PREFIX .. ':q:' .. task.q, -1e12 + count(task.seq), id)
   redis.call('SADD', PREFIX .. ':queues', task.q)
-  add_tokens(PREFIX .. ':wake:' .. task.q, 1)
+  add_tokens(PREFIX .. ':wake:' .. task.q, more)
   return 'queued'
 end
 

@@ -14,8 +14,7 @@ local function enqueue_node(graph, key, line, id, arguments, seq, now)
   local queue, fn, reentrant, timeout, secret, meta = kind_of(key, line)
   if not queue or redis.call('EXISTS', PREFIX .. ':t:' .. id) == 1 then return nil end
   put(queue, seq, now, id, fn, arguments, reentrant, timeout, meta, secret, graph)
-  redis.call('ZADD', PREFIX .. ':q:' .. queue, seq, id)
-  return queue
+  return queue, redis.call('ZADD', PREFIX .. ':q:' .. queue, seq, id)
 end
 
 local function release_nodes(graph, key, numbers, now)
@@ -25,8 +24,8 @@ local function release_nodes(graph, key, numbers, now)
   local bytes, added = 0, {}
   for i, number in ipairs(numbers) do
     local raw = arguments[i] or ''
-    local queue = enqueue_node(graph, key, lines[i], graph .. '.' .. number, raw, seq + i, now)
-    if queue then added[queue] = (added[queue] or 0) + 1 end
+    local queue, more = enqueue_node(graph, key, lines[i], graph .. '.' .. number, raw, seq + i, now)
+    if queue then added[queue] = (added[queue] or 0) + more end
     bytes = bytes + #raw
   end
   for queue, tasks in pairs(added) do
