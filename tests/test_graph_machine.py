@@ -93,7 +93,11 @@ BUGS = [
     ),
     ("launched twice", "if redis.call('HEXISTS', key, 'st') == 1 then return 'repeated' end", ""),
     ("expiring", "for _, part in ipairs(parts) do redis.call('PERSIST', part) end", ""),
-    ("not in a queue", "  redis.call('ZADD', PREFIX .. ':q:' .. queue, seq, id)", ""),
+    (
+        "not in a queue",
+        "  local more = redis.call('ZADD', PREFIX .. ':q:' .. queue, seq, id)",
+        "  local more = 1",
+    ),
     ("arguments kept", "  redis.call('HDEL', key .. ':args', unpack(numbers))", ""),
 ]
 

@@ -83,8 +83,8 @@ BUGS = [
     ("poison off by one", "  if crashes >= max_crashes then", "  if crashes > max_crashes then"),
     (
         "rank wrong",
-        "  redis.call('ZADD', PREFIX .. ':q:' .. task.q, -1e12 + count(task.seq), id)",
-        "  redis.call('ZADD', PREFIX .. ':q:' .. task.q, count(task.seq), id)",
+        "  local more = redis.call('ZADD', PREFIX .. ':q:' .. task.q, -1e12 + count(task.seq), id)",
+        "  local more = redis.call('ZADD', PREFIX .. ':q:' .. task.q, count(task.seq), id)",
     ),
     (
         "rank of a push to the front wrong",

@@ -14,7 +14,8 @@ local function enqueue_node(graph, key, line, id, arguments, seq, now)
   local queue, fn, reentrant, timeout, secret, meta = kind_of(key, line)
   if not queue or redis.call('EXISTS', PREFIX .. ':t:' .. id) == 1 then return nil end
   put(queue, seq, now, id, fn, arguments, reentrant, timeout, meta, secret, graph)
-  return queue, redis.call('ZADD', PREFIX .. ':q:' .. queue, seq, id)
+  local more = redis.call('ZADD', PREFIX .. ':q:' .. queue, seq, id)
+  return queue, more
 end
 
 local function release_nodes(graph, key, numbers, now)
@@ -24,7 +25,8 @@ local function release_nodes(graph, key, numbers, now)
   local bytes, added = 0, {}
   for i, number in ipairs(numbers) do
     local raw = arguments[i] or ''
-    local queue, more = enqueue_node(graph, key, lines[i], graph .. '.' .. number, raw, seq + i, now)
+    local id = graph .. '.' .. number
+    local queue, more = enqueue_node(graph, key, lines[i], id, raw, seq + i, now)
     if queue then added[queue] = (added[queue] or 0) + more end
     bytes = bytes + #raw
   end

@@ -10,7 +10,8 @@ local function trim_tokens(queue, wake)
   end
 end
 
--- For tasks that were just added: there were no more tokens than tasks before, so there are none now.
+-- For tasks that were just added: there were no more tokens than tasks before, so there are not
+-- now.
 local function add_tokens(wake, added)
   local missing = math.min(added, WAKE_LIMIT - redis.call('LLEN', wake))
   if missing == 1 then
