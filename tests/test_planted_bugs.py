@@ -81,11 +81,7 @@ BUGS = [
         "  if releases >= max_releases then",
     ),
     ("poison off by one", "  if crashes >= max_crashes then", "  if crashes > max_crashes then"),
-    (
-        "rank wrong",
-        "  local more = redis.call('ZADD', PREFIX .. ':q:' .. task.q, -1e12 + count(task.seq), id)",
-        "  local more = redis.call('ZADD', PREFIX .. ':q:' .. task.q, count(task.seq), id)",
-    ),
+    ("rank wrong", "  local rank = -1e12 + count(task.seq)", "  local rank = count(task.seq)"),
     (
         "rank of a push to the front wrong",
         "    table.insert(added, ARGV[3] == 'front' and -number or number)",

@@ -17,16 +17,16 @@ if not supervisor[1] then return false end
 local free = tonumber(ARGV[4])
 local claimed = {}
 
+-- In the order of the answer; its first two, worker and id, take the places of st and w.
 local function read(id)
   return fields(id, 'st', 'w', 'run', 'q', 'fn', 'to', 're', 'g', 'try', 'start', 'args', 'enq',
                 'meta', 'sec', 'cut')
 end
 
-local function hand_out(worker, id, run, queue, attempt, start, task)
-  local given = {worker, id, run, queue, task[5] or '', task[6] or '', task[7] or '',
-                 task[8] or '', attempt, start}
-  for i = 11, 15 do given[i] = task[i] or '' end
-  claimed[#claimed + 1] = given
+local function hand_out(worker, id, task)
+  task[1], task[2] = worker, id
+  for i = 3, 15 do task[i] = task[i] or '' end
+  claimed[#claimed + 1] = task
 end
 
 local last, request = count(supervisor[2]), tonumber(ARGV[2])
@@ -37,7 +37,7 @@ if request == last then
     if id then
       local task = read(id)
       if task[1] == 'running' and task[2] == ARGV[i] and task[3] == run then
-        hand_out(ARGV[i], id, run, task[4] or '', task[9] or '', task[10] or '', task)
+        hand_out(ARGV[i], id, task)
       end
     end
   end
@@ -62,7 +62,8 @@ local function give(id, worker, queue)
     start[11], start[12] = 'q', queue
   end
   redis.call('HSET', PREFIX .. ':t:' .. id, unpack(start))
-  hand_out(worker, id, run, queue, attempt, moment, task)
+  task[3], task[4], task[9], task[10] = run, queue, attempt, moment
+  hand_out(worker, id, task)
   reply[#reply + 1] = worker
   reply[#reply + 1] = id .. ' ' .. run
   return true

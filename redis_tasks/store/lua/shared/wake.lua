@@ -10,8 +10,7 @@ local function trim_tokens(queue, wake)
   end
 end
 
--- For tasks that were just added: there were no more tokens than tasks before, so there are not
--- now.
+-- For tasks that were just added: tokens were no more than tasks before, so they are no more now.
 local function add_tokens(wake, added)
   local missing = math.min(added, WAKE_LIMIT - redis.call('LLEN', wake))
   if missing == 1 then
