@@ -26,6 +26,7 @@ from redis_tasks.channel import TASK, Channel, Closed
 from redis_tasks.conf import settings
 from redis_tasks.frames import pack
 from redis_tasks.page import Page
+from redis_tasks.shelf import Shelf
 from redis_tasks.store import client as store
 from redis_tasks.store import scripts
 from redis_tasks.store.client import Call
@@ -103,7 +104,7 @@ class Memory:
             "args": b"[[5],{}]",
             "enq": b"1790000000000",
         }
-        self._frame = pack(TASK, *(told[name] for name in scripts.CLAIMED))
+        self._frame = pack(TASK, b"0", b"0", *(told[name] for name in scripts.CLAIMED))
         self._left = tasks
 
     def recv(self, _size: int) -> bytes:
@@ -121,7 +122,8 @@ def workhorse_alone(tasks: int) -> float:
         for count in (1000, tasks):
             begin = time.perf_counter()
             with suppress(Closed):
-                workhorse.work(Channel(cast("socket.socket", Memory(count))), Page(), ())
+                channel = Channel(cast("socket.socket", Memory(count)))
+                workhorse.work(channel, Page(), Shelf(), ())
     store.use(None)
     return (time.perf_counter() - begin) / tasks * 1e6
 

@@ -1,7 +1,8 @@
 """Talk to the supervisor from inside its workhorse.
 
-Frames from the supervisor: ``task`` (as ``scripts.CLAIMED``), ``report`` (id of a killed task,
-then its record's names and values), ``reply`` (number, kind, value). Frames to it: ``ready``;
+Frames from the supervisor: ``task`` (line of the page, how many more tasks lie on the shelf, then
+as ``scripts.CLAIMED``), ``report`` (id of a killed task, then its record's names and values),
+``reply`` (number, kind, value). On the shelf lies such a ``task``, too. Frames to it: ``ready``;
 ``returned`` and ``outcome`` (move, reason, text; for an outcome also "retire" if the workhorse
 ends after it); ``call`` (number, seconds, script, number of keys, keys, arguments). A script's
 reply travels as JSON, its bytes as Latin-1 text.
@@ -52,11 +53,24 @@ class Channel:
         self._replies: dict[bytes, list[bytes]] = {}
         self._arrival = threading.Condition()
         self._is_read = False
+        self._put_off = b""
 
     def send(self, *parts: bytes) -> None:
+        """Send a frame, after those that were put off."""
+        self.put_off(*parts)
+        self.flush()
+
+    def put_off(self, *parts: bytes) -> None:
+        """Have a frame sent together with the next one."""
+        with self._arrival:
+            self._put_off += pack(*parts)
+
+    def flush(self) -> None:
+        """Send what was put off."""
         try:
             with self._arrival:
-                self._sock.sendall(pack(*parts))
+                data, self._put_off = self._put_off, b""
+                self._sock.sendall(data)
         except OSError:
             raise Closed from None
 
@@ -98,10 +112,11 @@ class Channel:
             elif frame[1] in self._awaited:
                 self._replies[frame[1]] = frame[2:]
 
-    def send_outcome(self, kind: bytes, outcome: TaskOutcome, *, retire: bool = False) -> None:
+    def put_off_outcome(self, kind: bytes, outcome: TaskOutcome, *, retire: bool = False) -> None:
+        """Have an outcome, or what the function returned with, sent by the next ``flush()``."""
         text = outcome.text.encode(errors="backslashreplace")
         last = b"retire" if retire else b""
-        self.send(kind, outcome.move.name.encode(), outcome.reason.encode(), text, last)
+        self.put_off(kind, outcome.move.name.encode(), outcome.reason.encode(), text, last)
 
     def ask(self, number: int, call: Call[Any], within: float) -> list[bytes] | None:
         """Have the supervisor carry out a call; return its reply's parts, None if it is late."""

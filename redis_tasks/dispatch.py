@@ -20,11 +20,12 @@ from redis_tasks.channel import REPLY, write_reply
 from redis_tasks.clock import boottime
 from redis_tasks.exchange import Exchange
 from redis_tasks.lifecycle import TaskOutcome
+from redis_tasks.run import Run
 from redis_tasks.store import graph_scripts, scripts
 from redis_tasks.store.client import Call, Reply, Unreachable
 from redis_tasks.store.graph_scripts import Advanced
 from redis_tasks.store.scripts import Claimed, Renewed, Settled
-from redis_tasks.workhorse_handle import Run, Workhorse
+from redis_tasks.workhorse_handle import Workhorse
 
 logger = logging.getLogger("redis_tasks.worker")
 

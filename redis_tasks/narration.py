@@ -1,12 +1,15 @@
-"""Tell in the log what became of each run, one line an event."""
+"""Tell in the log what becomes of workers with their runs, one line an event."""
 
 import logging
 
 from redis_tasks.dispatch import Ended
+from redis_tasks.lifecycle import FINISH, TaskOutcome
+from redis_tasks.stable import Slot
 from redis_tasks.store.graph_scripts import Advanced
 from redis_tasks.store.scripts import Settled
 
 logger = logging.getLogger("redis_tasks.task")
+worker_logger = logging.getLogger("redis_tasks.worker")
 
 LONGEST = 500  # characters of an error in the log
 WORDS = {"finished": "finished", "failed": "failed", "queued": "requeued"}
@@ -14,6 +17,11 @@ REFUSALS = {
     "lost": "the task had been given to somebody else",
     "gone": "the task is no longer in Redis",
 }
+
+
+def tells_of(outcome: TaskOutcome) -> bool:
+    """Tell whether a line will say how long such a run took, and what it was."""
+    return outcome.move is not FINISH or logger.isEnabledFor(logging.INFO)
 
 
 def tell_settled(ended: Ended, settled: Settled) -> None:
@@ -46,6 +54,20 @@ def tell_advanced(advanced: Advanced) -> None:
     """Log what could not be told to a graph, and why."""
     if advanced.trouble:
         logger.error("Graph could not go on after %s", advanced.trouble)
+
+
+def tell_unsettled(ended: Ended) -> None:
+    """Log a run whose outcome Redis could not be told before the end."""
+    run, move = ended.run, ended.outcome.move.name
+    worker_logger.error(
+        "Task %s left to lease recovery, not settled: %s", run.label, move, extra=run.log_fields
+    )
+
+
+def tell_of_worker(slot: Slot, what: str) -> None:
+    """Log that a worker has started, or shut down."""
+    extra = {"worker": slot.worker_id}
+    worker_logger.info("Worker %s [%s] %s", slot.description, slot.worker_id, what, extra=extra)
 
 
 def gist(text: str) -> str:

@@ -4,12 +4,15 @@ import contextlib
 import logging
 import os
 import selectors
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from redis_tasks import offspring, page, workhorse_handle
 from redis_tasks.clock import boottime
 from redis_tasks.lifecycle import TaskOutcome
+from redis_tasks.run import Run
+from redis_tasks.sharing import Pace, divide
 from redis_tasks.stopping import Stopping
 from redis_tasks.store import resolve
 from redis_tasks.store.client import backoff
@@ -39,7 +42,7 @@ class Stable:
     *wakeup* is a descriptor that becomes readable at every signal. ``on_ready()`` is called for
     each workhorse that may be given tasks; ``on_outcome(workhorse, outcome)`` when a run is over,
     with the workhorse's own word or, if it died, with what its death means; ``on_call(workhorse,
-    frame)`` for script calls.
+    frame)`` for script calls; ``on_taken_back(run)`` for a run that its workhorse did not come to.
     """
 
     def __init__(
@@ -55,7 +58,11 @@ class Stable:
         self.on_outcome: Callable[[Workhorse, TaskOutcome], None]
         self.on_call: Callable[[Workhorse, list[bytes]], None]
         self.on_reported: Callable[[str, int], None]
+        self.on_taken_back: Callable[[Run], None]
         self.inherited: list[Callable[[], None]] = []
+        self._lent: set[str] = set()  # workers whose run is with another one's workhorse
+        self._pace = Pace()
+        self._processors = _processors()
         self._classes = classes
         self._strangers = frozenset(offspring.children())
         self._sweep_at = NEVER
@@ -71,18 +78,26 @@ class Stable:
     def busy(self) -> list[Workhorse]:
         return [horse for horse in self.workhorses() if horse.run is not None]
 
+    def runs(self) -> list[Run]:
+        return [run for horse in self.workhorses() for run in horse.runs]
+
     def free(self) -> list[Slot]:
-        return [slot for slot in self.slots if slot.workhorse is not None and slot.workhorse.free]
+        return [slot for slot in self.slots if self._is_free(slot)]
 
     def has_free(self) -> bool:
-        return any(slot.workhorse is not None and slot.workhorse.free for slot in self.slots)
+        return any(self._is_free(slot) for slot in self.slots)
 
-    def by_worker(self) -> dict[str, Slot]:
-        return {slot.worker_id: slot for slot in self.slots}
+    def _is_free(self, slot: Slot) -> bool:
+        horse = slot.workhorse
+        return horse is not None and horse.free and slot.worker_id not in self._lent
+
+    def free_by_worker(self) -> dict[str, Workhorse]:
+        """Return the workhorses that have nothing to do, nor is a task of theirs with another."""
+        return {slot.worker_id: slot.workhorse for slot in self.free() if slot.workhorse}
 
     def moment(self) -> float:
         """Return when something here has to be looked at."""
-        moments = [self._sweep_at, *(horse.limit_at for horse in self.workhorses())]
+        moments = [self._sweep_at, *(horse.moment for horse in self.workhorses())]
         if any(slot.workhorse is None for slot in self.slots):
             moments.append(max(self._fork_at, boottime() + 0.02))
         return min(moments)
@@ -124,6 +139,45 @@ class Stable:
         self._fork_at = boottime() + wait
         logger.error("%s (%s); the next try is in %.0f s", message, cause, wait)
 
+    def hand_out(self, runs: Sequence[Run], homes: dict[str, Workhorse]) -> float:
+        """Give out *runs*, the workhorse of each one's worker being in *homes* and free.
+
+        Short ones go to few workhorses, each of which does several in a row: to wake another one
+        up would take longer. What one does not get to soon is taken back for its own workhorse.
+        Returns when somebody has to be looked at.
+        """
+        expected = [self._pace.expected(run.func_name) for run in runs]
+        groups = divide(expected, self._processors - len(self.busy()))
+        waiting = deque([runs[number] for number in group] for group in groups)
+        moment = NEVER
+        while waiting:
+            group = waiting.popleft()
+            horse = homes[group[0].worker_id]
+            waiting += [[run] for run in horse.give(group)]
+            self._lent.update(run.worker_id for run in list(horse.runs)[1:])
+            self.say_rest(horse)
+            moment = min(moment, horse.moment)
+        return moment
+
+    def _relieve(self, horse: Workhorse) -> None:
+        """Have others do what it has not come to, and see how far it is."""
+        taken = horse.take_back()
+        while horse.went_on():
+            self._conclude(horse, TaskOutcome.success())
+        horse.carry_on()
+        for run in taken:
+            self._lent.discard(run.worker_id)
+            self.on_taken_back(run)
+
+    def _conclude(self, horse: Workhorse, outcome: TaskOutcome | None) -> None:
+        run = horse.runs[0]
+        if outcome is not None:
+            self.on_outcome(horse, outcome)
+        if run.line is not None and run.line.phase == page.SUCCEEDED:
+            self._pace.note(run.func_name, run.line.took)
+        self._lent.discard(run.worker_id)
+        horse.runs.popleft()
+
     def serve(self, horse: Workhorse, events: int) -> None:
         """Do what the selector found possible with a workhorse's pipe."""
         if events & selectors.EVENT_WRITE:
@@ -148,11 +202,14 @@ class Stable:
             self.on_call(horse, call)
         if heard.ready:
             self.on_ready()
-        if heard.outcome is not None:
+        for outcome in heard.outcomes[: len(horse.runs)]:
+            self._conclude(horse, outcome)
+        if heard.outcomes:
             self._fork_waits = backoff(1.0, 30.0)
-            self.on_outcome(horse, heard.outcome)
-            horse.run = None
+            horse.carry_on()
         if horse.retiring:
+            if horse.runs:
+                self._relieve(horse)
             self._let_leave(horse)
             self.children_ended = True  # soon, and another one has to be started
         if heard.closed:
@@ -188,12 +245,14 @@ class Stable:
 
     def _bury(self, horse: Workhorse, code: int) -> None:
         self.hear(horse)
-        outcome = horse.post_mortem(code)
-        if outcome is not None:
-            self.on_outcome(horse, outcome)
+        if horse.runs:
+            self._relieve(horse)
+        killed_for = horse.run.killed_for if horse.run else ""
+        while horse.run is not None:
+            horse.run.killed_for = killed_for
+            self._conclude(horse, horse.post_mortem(code))
         if not horse.ready:
             self._pause_forks("A workhorse ended before it was ready", f"exit code {code}")
-        horse.run = None
         self._unregister(horse)
         self._let_leave(horse)
         self.leaving.remove(horse)
@@ -204,6 +263,8 @@ class Stable:
     def watch(self, now: float, stopping: Stopping | None) -> None:
         """Kill what is over its limit; in a shutdown, interrupt what still runs."""
         for horse in list(self.workhorses()):
+            if len(horse.runs) > 1 and (stopping is not None or now >= horse.patience_ends_at):
+                self._relieve(horse)
             limit = horse.overdue(now)
             if limit:
                 if horse.run is not None:
@@ -213,7 +274,7 @@ class Stable:
                     )
                 horse.kill(limit)
             elif horse.run is not None and stopping is not None:
-                _press(horse, stopping, now)
+                _press(horse, horse.run, stopping, now)
 
     def dismiss(self) -> None:
         """Let those end that have no run: nothing more is claimed for them."""
@@ -256,12 +317,18 @@ class Stable:
             os.read(self.wakeup, 4096)
 
 
-def _press(horse: Workhorse, stopping: Stopping, now: float) -> None:
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _press(horse: Workhorse, run: Run, stopping: Stopping, now: float) -> None:
     """Have a run end in time: interrupt it, kill it when that does not help."""
     if now < stopping.interrupt_at:
         return
     late_start = now > stopping.interrupt_at + NOT_BEGUN_PATIENCE
-    if now >= stopping.kill_at or (late_start and horse.page.phase < page.STARTED):
+    if now >= stopping.kill_at or (late_start and run.phase < page.STARTED):
         horse.kill("shutdown")
-    elif horse.page.phase < page.RETURNED:
+    elif run.phase < page.RETURNED:
         horse.interrupt(now)

@@ -15,12 +15,13 @@ from redis_tasks.exchange import Bell, Exchange
 from redis_tasks.lifecycle import RELEASE, TaskOutcome
 from redis_tasks.maintenance import Maintenance
 from redis_tasks.postmortem import PostMortem
-from redis_tasks.stable import NEVER, Slot, Stable
+from redis_tasks.run import Run
+from redis_tasks.stable import NEVER, Stable
 from redis_tasks.stopping import Stopping
 from redis_tasks.store import scripts
 from redis_tasks.store.graph_scripts import Advanced
 from redis_tasks.store.scripts import Claimed, Renewed, Settled
-from redis_tasks.workhorse_handle import Run, Workhorse
+from redis_tasks.workhorse_handle import Workhorse
 
 logger = logging.getLogger("redis_tasks.worker")
 
@@ -76,6 +77,7 @@ class Supervisor:
         self.stable.on_ready = self._on_ready
         self.stable.on_outcome = self._on_outcome
         self.stable.on_call = self.dispatch.ask
+        self.stable.on_taken_back = self._on_taken_back
         self.dispatch.measure = self._memory
         self.stable.inherited = [self.exchange.abandon, self.bell.abandon]
         self.post_mortem = PostMortem(self.exchange, self.stable, wanted=bool(classes))
@@ -130,11 +132,15 @@ class Supervisor:
         self._round_at = min(self.stable.moment(), self._fence_moment())
 
     def _over(self) -> bool:
-        idle = not self.stable.busy() and not self.dispatch.pending
-        if self.stopping is not None:
-            return idle or boottime() >= self.stopping.last_word_at
+        if self.stopping is None:
+            if not self.burst or self.hungry:
+                return False
+        elif boottime() >= self.stopping.last_word_at:
+            return True
+        if self.dispatch.pending or self.stable.busy():
+            return False
         left = self.hungry or self.dispatch.advancing or self.post_mortem.pending
-        return self.burst and idle and not left
+        return self.stopping is not None or not left
 
     # Waiting
 
@@ -146,7 +152,7 @@ class Supervisor:
         for key, events in self._events.select(max(0.0, self._next_moment(now) - now)):
             if isinstance(key.data, Workhorse):
                 self.stable.serve(key.data, events)
-                self._round_at = min(self._round_at, key.data.limit_at)
+                self._round_at = min(self._round_at, key.data.moment)
             elif key.data is self.exchange:
                 self._hear_redis()
             elif key.data is self.bell:
@@ -211,7 +217,7 @@ class Supervisor:
         if asked_at is not None and self.stopping is None:
             self.stopping = Stopping(asked_at)
             self.exchange.limit_at = self.stopping.last_word_at
-            running = len(self.stable.busy())
+            running = len(self.stable.runs())
             logger.info("Worker %s is asked to stop, %d running", self.description, running)
 
     # Redis
@@ -230,7 +236,7 @@ class Supervisor:
             self.dispatch.want([slot.worker_id for slot in self.stable.free()])
         renewing = None
         if now >= self.beat_at:
-            renewing = [horse.run for horse in self.stable.busy() if horse.run is not None]
+            renewing = self.stable.runs()
         self.dispatch.say(now, renewing)
 
     def _keep_house(self, now: float) -> bool:
@@ -255,7 +261,7 @@ class Supervisor:
             return False
         self.registered = self._has_registered = True
         for slot in self.stable.slots:
-            _tell_of_worker(slot, "started")
+            narration.tell_of_worker(slot, "started")
         return True
 
     def _on_ready(self) -> None:
@@ -265,10 +271,13 @@ class Supervisor:
         run = horse.run
         if run is None:
             return
-        phase = horse.page.phase
-        ended_at = horse.page.returned_at if phase == page.RETURNED else boottime()
-        took = ended_at - horse.page.started_at if phase >= page.STARTED else 0.0
-        self.dispatch.ended.append(Ended(run, outcome, horse.page.description, took))
+        line, took, description = run.line, 0.0, ""
+        if line is not None and narration.tells_of(outcome):
+            description = line.description
+            if line.phase >= page.STARTED:
+                ended_at = line.returned_at if line.phase >= page.RETURNED else boottime()
+                took = ended_at - line.started_at
+        self.dispatch.ended.append(Ended(run, outcome, description, took))
         self.hungry = True
 
     def _on_settled(self, ended: Ended, settled: Settled) -> None:
@@ -284,17 +293,26 @@ class Supervisor:
             return
         self._notice_stop()  # who was asked to stop while the answer was on its way begins nothing
         self.hungry = len(claimed) == len(request.worker_ids)
-        slots = self.stable.by_worker()
-        for given in claimed:
-            run = Run.of(given, asked_at)
-            slot = slots.get(given.worker_id)
-            if self.stopping is None and slot and slot.workhorse and slot.workhorse.free:
-                slot.workhorse.give(given, run)
-                self.stable.say_rest(slot.workhorse)
-                self._round_at = min(self._round_at, slot.workhorse.limit_at, _fenced_at(run))
-            else:
-                outcome = TaskOutcome(RELEASE, "", "No workhorse was free to begin it")
-                self.dispatch.ended.append(Ended(run, outcome, "", 0.0))
+        homes = self.stable.free_by_worker() if self.stopping is None else {}
+        runs = [Run.of(given, asked_at) for given in claimed]
+        begin_now = [run for run in runs if run.worker_id in homes]
+        moments = [_fenced_at(run) for run in begin_now]
+        self._round_at = min(self._round_at, self.stable.hand_out(begin_now, homes), *moments)
+        for run in runs:
+            if run.worker_id not in homes:
+                self._put_back(run)
+
+    def _put_back(self, run: Run) -> None:
+        outcome = TaskOutcome(RELEASE, "", "No workhorse was free to begin it")
+        self.dispatch.ended.append(Ended(run, outcome, "", 0.0))
+
+    def _on_taken_back(self, run: Run) -> None:
+        home = self.stable.free_by_worker().get(run.worker_id)
+        if home is None or self.stopping is not None or boottime() > _fenced_at(run):
+            self._put_back(run)
+        else:
+            home.give([run])
+            self.stable.say_rest(home)
 
     def _memory(self) -> int:
         horses = [horse.pid for horse in self.stable.workhorses()]
@@ -303,13 +321,14 @@ class Supervisor:
     def _on_renewed(self, renewed: Renewed, runs: Sequence[Run], asked_at: float) -> None:
         self.beat_at = asked_at + settings.WORKER_HEARTBEAT_FREQ
         words = {id(run): word for run, word in zip(runs, renewed.words, strict=True)}
+        for run in runs:
+            if words[id(run)] == "ok":
+                run.renewed_at = asked_at
         for horse in self.stable.busy():
-            word = words.get(id(horse.run))
-            if horse.run is None or word is None:
+            word = words.get(id(horse.run), "ok")
+            if horse.run is None or word == "ok":
                 continue
-            if word == "ok":
-                horse.run.renewed_at = asked_at
-            elif word == "late" and horse.page.phase >= page.STARTED:
+            if word == "late" and horse.run.phase >= page.STARTED:
                 _let_go_on(horse.run)
             elif horse.run.killed_for == "":
                 _warn(horse.run, f"is stopped: its run is {word}")
@@ -352,20 +371,11 @@ class Supervisor:
         if self.dispatch.waiting:
             self._hear_redis()
         for ended in self.dispatch.ended:
-            run, move = ended.run, ended.outcome.move.name
-            known = run.log_fields
-            logger.error(
-                "Task %s left to lease recovery, not settled: %s", run.label, move, extra=known
-            )
+            narration.tell_unsettled(ended)
         if self.registered:
             self.exchange.talk([scripts.retire(self.id)])
         for slot in self.stable.slots if self._has_registered else ():
-            _tell_of_worker(slot, "shut down")
-
-
-def _tell_of_worker(slot: Slot, what: str) -> None:
-    extra = {"worker": slot.worker_id}
-    logger.info("Worker %s [%s] %s", slot.description, slot.worker_id, what, extra=extra)
+            narration.tell_of_worker(slot, "shut down")
 
 
 def _warn(run: Run, what: str) -> None:

@@ -18,8 +18,10 @@ from redis_tasks import conf, execution, offspring, resident, shutdown, sync_poi
 from redis_tasks.channel import OUTCOME, READY, REPORT, RETURNED, Channel, Closed, SupervisorsDoor
 from redis_tasks.clock import boottime
 from redis_tasks.conf import settings
-from redis_tasks.lifecycle import TaskOutcome
-from redis_tasks.page import Page
+from redis_tasks.frames import Unpacker
+from redis_tasks.lifecycle import FINISH, TaskOutcome
+from redis_tasks.page import Line, Page
+from redis_tasks.shelf import Shelf
 from redis_tasks.store import client
 from redis_tasks.store.scripts import read_fields, run_fields
 from redis_tasks.task import Task
@@ -33,26 +35,28 @@ EXIT_LIMIT = 5.0  # seconds for threads that outlive their task
 class Watcher:
     """Tells the supervisor how far the task has got."""
 
-    def __init__(self, channel: Channel, page: Page, *, announce: bool) -> None:
+    def __init__(self, channel: Channel, line: Line, *, announce: bool) -> None:
         self.channel = channel
-        self.page = page
+        self.line = line
         self.announce = announce
 
     def begin(self) -> None:
         sync_points.reached("before_started")
         if shutdown.state.asked:
             raise execution.NotBegun
-        self.page.started(boottime())
+        self.line.started(boottime())
 
     def returned(self, outcome: TaskOutcome) -> None:
-        self.page.returned(boottime())
+        self.line.returned(boottime())
         if self.announce:
-            self.channel.send_outcome(RETURNED, outcome)
+            self.channel.put_off_outcome(RETURNED, outcome)
+            self.channel.flush()
 
 
 def main(
     sock: socket.socket,
     page: Page,
+    shelf: Shelf,
     supervisor: int,
     classes: Sequence[Callable[[], Any]],
     inherited: Sequence[Callable[[], None]],
@@ -67,8 +71,8 @@ def main(
         gc.freeze()  # what came with the fork stays untouched, so its memory stays shared
         for let_go in inherited:
             let_go()
-        _settle_in(sock, page, supervisor)
-        code = work(Channel(sock), page, classes)
+        _settle_in(sock, supervisor)
+        code = work(Channel(sock), page, shelf, classes)
     except Closed:
         code = 0
     except BaseException:
@@ -78,7 +82,7 @@ def main(
         os._exit(code)
 
 
-def _settle_in(sock: socket.socket, page: Page, supervisor: int) -> None:
+def _settle_in(sock: socket.socket, supervisor: int) -> None:
     os.setpgid(0, 0)
     _give_way()
     offspring.adopt_orphans()
@@ -88,7 +92,6 @@ def _settle_in(sock: socket.socket, page: Page, supervisor: int) -> None:
     signal.signal(signal.SIGINT, _note_stop)
     signal.signal(signal.SIGHUP, _note_stop)
     signal.signal(signal.SIGUSR1, shutdown.interrupt)
-    shutdown.state.report = lambda state: setattr(page, "interruption", state)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     if not offspring.die_with_parent(supervisor):
         threading.Thread(target=_end_with, args=(sock,), daemon=True).start()
@@ -115,37 +118,57 @@ def _end_with(sock: socket.socket) -> None:
     offspring.kill_group(os.getpid())
 
 
-def work(channel: Channel, page: Page, classes: Sequence[Callable[[], Any]]) -> int:
+def work(channel: Channel, page: Page, shelf: Shelf, classes: Sequence[Callable[[], Any]]) -> int:
     """Run what comes through the channel, one task after the other; returns the exit code."""
     client.use(SupervisorsDoor(channel))
     channel.send(READY)
     sync_points.reached("after_ready")
+    unpacker = Unpacker()
     done = 0
     while True:
-        watch = Watcher(channel, page, announce=bool(classes))
         frame = channel.next_task()
         if frame[0] == REPORT:
             execution.report(Task.from_record(frame[1].decode(), read_fields(frame[2:])), classes)
             return 0
-        outcome = _run(frame[1:], watch, classes)
-        conf.connection.reset()
-        done += 1
-        retire = done >= settings.WORKHORSE_MAX_TASKS or _is_spent()
-        _flush()
-        sync_points.reached("before_outcome")
-        channel.send_outcome(OUTCOME, outcome, retire=retire)
+        laid_out = int(frame[2])
+        while True:
+            watch = Watcher(channel, page.line(int(frame[1])), announce=bool(classes))
+            outcome = _run(frame[3:], watch, classes)
+            conf.connection.reset()
+            done += 1
+            retire = done >= settings.WORKHORSE_MAX_TASKS or _is_spent()
+            _conclude(outcome, watch, retire=retire)
+            if retire:
+                return _leave()
+            task = shelf.take() if laid_out else None
+            if task is None:
+                break
+            laid_out -= 1
+            (frame,) = unpacker.feed(task)
+        channel.flush()
         sync_points.reached("after_outcome")
-        if retire:
-            return _leave()
+
+
+def _conclude(outcome: TaskOutcome, watch: Watcher, *, retire: bool) -> None:
+    """Write out what was printed; tell the outcome, a success perhaps with that of the next."""
+    _flush()
+    sync_points.reached("before_outcome")
+    watch.channel.put_off_outcome(OUTCOME, outcome, retire=retire)
+    if outcome.move is FINISH:
+        watch.line.succeeded(boottime())
+    if outcome.move is not FINISH or retire:
+        watch.channel.flush()
+        sync_points.reached("after_outcome")
 
 
 def _run(told: list[bytes], watch: Watcher, classes: Sequence[Callable[[], Any]]) -> TaskOutcome:
-    watch.page.preparing()
+    watch.line.preparing(boottime())
+    shutdown.state.report = watch.line.interrupted
     worker_id, task_id = told[0].decode(), told[1].decode(errors="replace")
     task = Task.from_record(task_id, run_fields(told))
     task.bind_run(worker_id)
     if logger.isEnabledFor(logging.INFO):
-        watch.page.description = task.description
+        watch.line.description = task.description
         logger.info(
             "Task %s [%s] started",
             task.description,

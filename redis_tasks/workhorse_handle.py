@@ -2,11 +2,13 @@
 
 import contextlib
 import errno
+import itertools
 import os
 import resource
 import signal
 import socket
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,78 +19,19 @@ from redis_tasks.clock import boottime
 from redis_tasks.frames import MALFORMED, Unpacker, pack_command
 from redis_tasks.lifecycle import MOVES, TaskOutcome
 from redis_tasks.page import Page
-from redis_tasks.store.scripts import Claimed, Settlement, Taken
+from redis_tasks.run import Run
+from redis_tasks.shelf import Shelf
+from redis_tasks.store.scripts import Taken
 
 PREPARE_LIMIT = 30.0  # seconds for import, decoding and middleware before the function
 AFTER_LIMIT = 30.0  # seconds for middleware after the function
 REPORT_LIMIT = 30.0  # seconds for middleware to hear of a run that was killed
 START_LIMIT = 30.0  # seconds from the fork to the first word
 EXIT_LIMIT = 5.0  # seconds from a workhorse's last outcome to its end
+PATIENCE = 0.005  # seconds for what was handed over together, until others take the rest
 SPARE_FILES = 16  # descriptors that are left for Redis and for the workhorses' own use
 CHUNK = 16384  # bytes read at once: more than almost any answer of a workhorse
 RESEND_SOON, RESEND = 0.25, 2.0  # seconds between two interruptions
-
-
-@dataclass(slots=True, eq=False)
-class Run:
-    """One run of a task in a workhorse of this supervisor; moments are ``boottime()``."""
-
-    task_id: str
-    worker_id: str
-    number: int
-    reentrant: bool
-    timeout: float
-    func_name: str
-    queue: str
-    in_graph: bool
-    given_at: float
-    renewed_at: float
-    returned: TaskOutcome | None = None
-    is_late: bool = False  # failed as lost, but it goes on: nobody else may start it
-    killed_for: str = ""  # why the supervisor killed its workhorse; empty: it did not
-
-    @classmethod
-    def of(cls, claimed: Claimed, asked_at: float) -> "Run":
-        return cls(
-            task_id=claimed.task_id,
-            worker_id=claimed.worker_id,
-            number=claimed.run,
-            reentrant=claimed.reentrant,
-            timeout=_seconds(claimed.timeout),
-            func_name=claimed.func_name or "?",
-            queue=claimed.queue,
-            in_graph=claimed.in_graph,
-            given_at=boottime(),
-            renewed_at=asked_at,
-        )
-
-    @property
-    def label(self) -> str:
-        """What the log calls it."""
-        return f"{self.func_name} [{self.task_id}]"
-
-    @property
-    def log_fields(self) -> dict[str, object]:
-        """What a log line in JSON says beside the message."""
-        return {
-            "task_id": self.task_id,
-            "func": self.func_name,
-            "queue": self.queue,
-            "worker": self.worker_id,
-        }
-
-    def settlement(self, outcome: TaskOutcome) -> Settlement:
-        move = outcome.move.name
-        return Settlement(
-            self.task_id, self.worker_id, self.number, move, outcome.reason, outcome.text
-        )
-
-
-def _seconds(raw: bytes) -> float:
-    try:
-        return max(0.0, float(raw))
-    except ValueError:
-        return 86400.0
 
 
 @dataclass(slots=True)
@@ -96,46 +39,109 @@ class Heard:
     """What a workhorse has said since it was last asked."""
 
     ready: bool = False
-    outcome: TaskOutcome | None = None
+    outcomes: list[TaskOutcome] = field(default_factory=list)
     calls: list[list[bytes]] = field(default_factory=list)
     closed: bool = False
 
 
 class Workhorse:
-    """One child process. It has at most one run, and no more after ``retiring``."""
+    """One child process. It has few runs at a time, one after the other, none after ``retiring``.
 
-    def __init__(self, pid: int, sock: socket.socket, memory: Page) -> None:
+    The first of ``runs`` is the one it works on, as far as it was heard or looked at; the others
+    lie on its shelf, but for those that it has taken meanwhile.
+    """
+
+    def __init__(self, pid: int, sock: socket.socket, memory: Page, shelf: Shelf) -> None:
         self.pid = pid
-        self.page = memory
-        self.run: Run | None = None
+        self.runs: deque[Run] = deque()
         self.ready = False
         self.retiring = False
         self.reporting = ""  # the killed run that it reports; it has no run of its own
         self.limit_at = boottime() + START_LIMIT
+        self.patience_ends_at = float("inf")  # then others should take what lies on the shelf
         self.interrupted_at: float | None = None
         self.interruptions = 0
+        self._page = memory
+        self._shelf = shelf
         self._sock = sock
         self._unpacker = Unpacker()
         self._unsent = b""
+        self._lines = itertools.count()
+        self._known = 0  # outcomes that were read from the page, before it told them
 
     def fileno(self) -> int:
         return self._sock.fileno()
 
     @property
+    def run(self) -> Run | None:
+        """The run that it works on, or is about to."""
+        return self.runs[0] if self.runs else None
+
+    @property
     def free(self) -> bool:
-        return self.ready and self.run is None and not self.retiring
+        return self.ready and not self.runs and not self.retiring
+
+    @property
+    def moment(self) -> float:
+        """Return when it has to be looked at."""
+        return min(self.limit_at, self.patience_ends_at)
 
     @property
     def wants_to_write(self) -> bool:
         return bool(self._unsent)
 
-    def give(self, claimed: Claimed, run: Run) -> None:
-        """Hand it a task. What was told of it goes over undecoded."""
-        self.run = run
-        self.page.clear()
+    def give(self, runs: Sequence[Run]) -> list[Run]:
+        """Hand it runs, in their order; returns those for which there is no room.
+
+        What was told of them goes over undecoded.
+        """
+        first, *others = runs
+        self._write_down(first)
+        laid_out = [run for run in others if self._lay_out(run)]
+        self.runs = deque((first, *laid_out))
         self.interrupted_at, self.interruptions = None, 0
-        self.limit_at = run.given_at + min(PREPARE_LIMIT, run.timeout)
-        self.say(TASK, *claimed.told)
+        self.carry_on()
+        self.say(*_frame(first, len(laid_out)))
+        return [run for run in others if run.line is None]
+
+    def _write_down(self, run: Run) -> None:
+        run.line = self._page.line(next(self._lines))
+        run.line.clear()
+
+    def _lay_out(self, run: Run) -> bool:
+        self._write_down(run)
+        if not self._shelf.lay(pack_command(_frame(run, 0))):
+            run.line = None
+        return run.line is not None
+
+    def carry_on(self) -> None:
+        """Have the limits count for its next run, now that the ones before are over."""
+        now = boottime()
+        self.patience_ends_at = now + PATIENCE if len(self.runs) > 1 else float("inf")
+        if self.retiring:
+            self.limit_at = now + EXIT_LIMIT
+        elif not self.runs:
+            self.limit_at = float("inf")
+        else:
+            run = self.runs[0]
+            run.given_at = now
+            self.limit_at = now + min(PREPARE_LIMIT, run.timeout)
+
+    def take_back(self) -> list[Run]:
+        """Take back what lies on its shelf: it has not begun, and never will here."""
+        numbers = {_line_number(task) for task in iter(self._shelf.take, None)}
+        taken = [run for run in self.runs if run.line and run.line.number in numbers]
+        for run in taken:
+            self.runs.remove(run)
+            run.line = None
+        return taken
+
+    def went_on(self) -> bool:
+        """Tell whether it has succeeded with its run, and is at the next one already."""
+        if len(self.runs) < 2 or self.runs[0].phase != page.SUCCEEDED:
+            return False
+        self._known += 1
+        return True
 
     def give_report(self, taken: Taken) -> None:
         """Have it tell middleware of a killed run, after which it ends."""
@@ -178,13 +184,15 @@ class Workhorse:
         if frame[0] == READY:
             self.ready = heard.ready = True
             self.limit_at = self.limit_at if self.reporting else float("inf")
-        elif frame[0] == RETURNED and self.run is not None:
-            self.run.returned = _outcome(frame)
+        elif frame[0] == RETURNED and len(heard.outcomes) < len(self.runs):
+            self.runs[len(heard.outcomes)].returned = _outcome(frame)
             self.limit_at = boottime() + AFTER_LIMIT
         elif frame[0] == OUTCOME:
-            heard.outcome = _outcome(frame)
             self.retiring = self.retiring or frame[4] == b"retire"
-            self.limit_at = boottime() + EXIT_LIMIT if self.retiring else float("inf")
+            if self._known:
+                self._known -= 1
+            else:
+                heard.outcomes.append(_outcome(frame))
         else:
             heard.calls.append(frame[1:])
 
@@ -194,21 +202,22 @@ class Workhorse:
             return ""
         if self.run is None:
             return "exit" if self.retiring else "start"
-        phase = self.page.phase
-        if phase < page.STARTED:
+        phase, line = self.run.phase, self.run.line
+        if line is None or phase < page.STARTED:
             ready_by = self.run.given_at + PREPARE_LIMIT
             # The function's own time begins when it is called, which may be in a moment.
             self.limit_at = min(ready_by, now + max(0.05, self.run.timeout))
             return "prepare" if now >= ready_by else ""
         if phase == page.STARTED:
-            self.limit_at, limit = self.page.started_at + self.run.timeout, "timeout"
+            self.limit_at, limit = line.started_at + self.run.timeout, "timeout"
         else:
-            self.limit_at, limit = self.page.returned_at + AFTER_LIMIT, "after"
+            self.limit_at, limit = line.returned_at + AFTER_LIMIT, "after"
         return limit if now >= self.limit_at else ""
 
     def interrupt(self, now: float) -> None:
         """Ask the task to stop, again from time to time until it says that it was told."""
-        if self.page.interruption != shutdown.NOTHING and self.interruptions:
+        line = self.run.line if self.run is not None else None
+        if line is not None and line.interruption != shutdown.NOTHING and self.interruptions:
             return
         pause = RESEND_SOON if self.interruptions < 2 else RESEND
         if self.interrupted_at is None or now - self.interrupted_at >= pause:
@@ -228,11 +237,9 @@ class Workhorse:
         run = self.run
         if run is None or run.killed_for == "lost":
             return None
-        began = self.page.phase >= page.STARTED
-        is_over = self.page.phase >= page.RETURNED  # not so if middleware has called it again
-        if run.returned is not None and is_over and run.killed_for in AFTERWARDS:
-            return run.returned
-        if not began:
+        if (known := _known_outcome(run)) is not None:
+            return known
+        if run.phase < page.STARTED:
             return TaskOutcome.release(f"The run ended before it began: {_death(run, code)}")
         if run.killed_for == "timeout":
             text = f"Task timeout ({run.timeout:g} s) reached"
@@ -245,15 +252,34 @@ class Workhorse:
     def let_go(self) -> None:
         """Close the pipe: it ends as soon as it has no task."""
         self._sock.close()
+        self._shelf.close()
 
     def close(self) -> None:
         """Let go of its pipe and its page; it has been reaped."""
-        self._sock.close()
-        self.page.close()
+        self.let_go()
+        self._page.close()
+
+
+def _known_outcome(run: Run) -> TaskOutcome | None:
+    if run.phase == page.SUCCEEDED:
+        return TaskOutcome.success()
+    # Not over, though it has returned, if middleware has called it again.
+    is_over = run.phase == page.RETURNED and run.killed_for in AFTERWARDS
+    return run.returned if is_over else None
 
 
 AFTERWARDS = ("after", "shutdown", "fence")
 SUCCEEDED = [lifecycle.FINISH.name.encode(), b"", b""]
+
+
+def _frame(run: Run, laid_out: int) -> tuple[bytes, ...]:
+    number = run.line.number if run.line is not None else 0
+    return TASK, b"%d" % number, b"%d" % laid_out, *run.told
+
+
+def _line_number(task: bytes) -> int:
+    (frame,) = Unpacker().feed(task)
+    return int(frame[1])
 
 
 def _outcome(frame: list[bytes]) -> TaskOutcome:
@@ -299,7 +325,12 @@ def spawn(
 
     Raises ``OSError`` if the system has no room for one more process.
     """
-    ours, theirs = _pipe()
+    shelf = Shelf()
+    try:
+        ours, theirs = _pipe()
+    except OSError:
+        shelf.close()
+        raise
     memory = Page()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
@@ -311,9 +342,11 @@ def spawn(
     try:
         pid = os.fork()
         if pid == 0:
-            workhorse.main(theirs, memory, supervisor, classes, [ours.close, *inherited])
+            let_go_all = [ours.close, shelf.only_take, *inherited]
+            workhorse.main(theirs, memory, shelf, supervisor, classes, let_go_all)
     except OSError:
         ours.close()
+        shelf.close()
         memory.close()
         raise
     finally:
@@ -322,4 +355,4 @@ def spawn(
     with contextlib.suppress(OSError):
         os.setpgid(pid, pid)
     ours.setblocking(False)
-    return Workhorse(pid, ours, memory)
+    return Workhorse(pid, ours, memory, shelf)

@@ -11,8 +11,8 @@ from redis_tasks.conf import connection
 from redis_tasks.dispatch import Dispatch, Ended
 from redis_tasks.exchange import Exchange
 from redis_tasks.lifecycle import TaskOutcome
+from redis_tasks.run import Run
 from redis_tasks.store import client
-from redis_tasks.workhorse_handle import Run
 from tests.support.store_calls import claim, enqueue, register
 
 

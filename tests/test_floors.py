@@ -32,8 +32,8 @@ FLOORS = (
     ("loops", "testing scheduler_process scheduler worker_process supervisor"),
     (
         "processes",
-        """maintenance narration dispatch leadership postmortem exchange stable workhorse_handle
-        workhorse channel stopping""",
+        """maintenance narration dispatch leadership postmortem exchange stable sharing
+        workhorse_handle run workhorse shelf channel stopping""",
     ),
     ("running", "worker execution"),
     ("records", "queue registries schedule_view agenda entries task statistics record"),

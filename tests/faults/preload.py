@@ -5,7 +5,7 @@ import os
 import threading
 import time
 
-from redis_tasks import Queue, sync_points, workhorse_handle
+from redis_tasks import Queue, sharing, sync_points, workhorse_handle
 from tests.support.ledger import record
 
 
@@ -42,3 +42,16 @@ def set_limits() -> None:
     for name, seconds in json.loads(os.environ["RT_LIMITS"]).items():
         assert isinstance(getattr(workhorse_handle, name), float), name
         setattr(workhorse_handle, name, seconds)
+
+
+def lend() -> None:
+    """Have all tasks that are claimed together given to one workhorse: RT_PATIENCE=0.005."""
+
+    def observe(reached: str) -> None:
+        if reached == "after_ready":
+            record("ready")
+
+    sync_points.observer = observe
+    sharing.SHORT = sharing.TOGETHER = 3600.0
+    workhorse_handle.PATIENCE = float(os.environ["RT_PATIENCE"])
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

@@ -1,0 +1,269 @@
+"""Tasks that were given to a workhorse together: what becomes of each of them."""
+
+import os
+import random
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from redis_tasks import Queue, Task
+from tests.conftest import StartWorker
+from tests.faults.conftest import Within, clock
+from tests.faults.moments import LONG, MIDDLEWARE
+from tests.faults.outcomes import over, state
+from tests.support.actions import act, act_briefly, act_once
+from tests.support.ledger import Ledger
+from tests.support.waiting import wait_until
+from tests.support.worker_process import WorkerProcess
+
+StartLender = Callable[..., WorkerProcess]
+
+SOON = 0.005  # seconds until others take over
+NEVER = 3600.0
+FUNCTIONS = {"act": act, "briefly": act_briefly, "once": act_once}
+
+
+@pytest.fixture
+def start_lender(start_worker: StartWorker, ledger: Ledger) -> StartLender:
+    """Start a worker of four, idle, of which one workhorse is given all that comes together."""
+
+    def start(patience: float, **values: Any) -> WorkerProcess:
+        worker = start_worker(
+            *("--concurrency", "4"),
+            environment={"RT_PATIENCE": str(patience)},
+            WORKER_PRELOAD_FUNCTION="tests.faults.preload.lend",
+            **values,
+        )
+        ledger.wait_for("ready", count=4)
+        # What they said before is heard, too, once this one is over.
+        assert over(enqueue(("act", None))[0]) == ("finished", None)
+        return worker
+
+    return start
+
+
+def enqueue(*calls: tuple[str, Any]) -> list[Task]:
+    """Enqueue together: `enqueue(("act", ["sleep", 1]), ("once", ["raise_error", "no"]))`."""
+    return Queue().enqueue_many(
+        [{"func": FUNCTIONS[name], "args": [step] if step else []} for name, step in calls]
+    )
+
+
+def starts(ledger: Ledger, task: Task) -> list[int]:
+    return [event.pid for event in ledger.events("start", task.id)]
+
+
+def test_what_is_claimed_together_one_workhorse_does_in_order(
+    start_lender: StartLender, ledger: Ledger
+) -> None:
+    start_lender(NEVER)
+
+    tasks = enqueue(("act", None), ("once", None), ("act", ["raise_error", "no"]), ("once", None))
+
+    assert [over(task)[0] for task in tasks] == ["finished", "finished", "failed", "finished"]
+    events = ledger.events("start")[1:]
+    assert [event.task_id for event in events] == [task.id for task in tasks]
+    assert len({event.pid for event in events}) == 1
+    assert "no" in str(tasks[2].error_message)
+
+
+def test_each_run_is_its_own_workers(start_lender: StartLender, ledger: Ledger) -> None:
+    start_lender(NEVER)
+
+    tasks = enqueue(*[("act", ["save_meta", "seen", 1])] * 4)
+
+    assert [over(task)[0] for task in tasks] == ["finished"] * 4
+    assert len({task.worker_id for task in tasks}) == 4
+    assert [task.meta for task in tasks] == [{"seen": 1}] * 4
+    assert [task.attempt for task in tasks] == [1] * 4
+
+
+@pytest.mark.parametrize("slow", [0, 1, 2])
+def test_nothing_waits_for_a_task_that_takes_longer_than_was_expected(
+    slow: int, start_lender: StartLender, ledger: Ledger, within: Within
+) -> None:
+    worker = start_lender(SOON)
+    calls: list[tuple[str, Any]] = [("act", None)] * 4
+    calls[slow] = ("act", ["sleep", LONG])
+
+    begin = clock()
+    tasks = enqueue(*calls)
+    others = [task for number, task in enumerate(tasks) if number != slow]
+
+    assert [over(task)[0] for task in others] == ["finished"] * 3
+    within("enqueue to the last end", ledger.events("end")[-1].at - begin, SOON)
+    ledger.wait_for("start", tasks[slow].id)
+    assert all(len(starts(ledger, task)) == 1 for task in tasks)
+    behind = {pid for task in tasks[slow + 1 :] for pid in starts(ledger, task)}
+    assert behind
+    assert not behind & set(starts(ledger, tasks[slow]))
+    assert state(tasks[slow]) == ("running", None)
+    worker.terminate()
+    assert worker.wait_exit() == 0
+    tasks[slow].refresh()
+    assert (tasks[slow].status, tasks[slow].attempt) == ("queued", 0)
+
+
+@pytest.mark.parametrize("kind", ["act", "once"])
+def test_sigkill_of_the_workhorse_hits_only_the_task_at_work(
+    kind: str, start_lender: StartLender, ledger: Ledger
+) -> None:
+    start_lender(NEVER)
+    tasks = enqueue(("once", None), (kind, ["die_at_first"]), ("once", None), ("once", None))
+
+    ends = [over(task) for task in tasks]
+
+    assert [end[0] for end in ends] == [
+        "finished",
+        "finished" if kind == "act" else "failed",
+        "finished",
+        "finished",
+    ]
+    if kind == "once":
+        assert ends[1] == ("failed", "crash")
+    counts = [len(starts(ledger, task)) for task in tasks]
+    assert counts == [1, 2 if kind == "act" else 1, 1, 1]
+
+
+def test_a_workhorse_killed_from_outside_has_finished_what_it_had_finished(
+    start_lender: StartLender, ledger: Ledger
+) -> None:
+    worker = start_lender(NEVER)
+    tasks = enqueue(("once", None), ("once", ["sleep", LONG]), ("once", None), ("act", None))
+    at_work = ledger.wait_for("start", tasks[1].id)
+    assert state(tasks[0]) == (
+        "running",
+        None,
+    )  # it has not said so yet: it will with the next outcome
+
+    os.kill(at_work.pid, signal.SIGKILL)
+
+    assert [over(task) for task in tasks] == [
+        ("finished", None),
+        ("failed", "crash"),
+        ("finished", None),
+        ("finished", None),
+    ]
+    assert [len(starts(ledger, task)) for task in tasks] == [1] * 4
+    assert worker.exit_code is None
+
+
+@pytest.mark.parametrize("kind", ["act", "once"])
+@pytest.mark.parametrize("patience", [SOON, NEVER])
+def test_sigterm_puts_back_what_has_not_begun(
+    patience: float, kind: str, start_lender: StartLender, ledger: Ledger
+) -> None:
+    worker = start_lender(patience)
+    tasks = enqueue(("once", None), *[(kind, ["sleep", LONG])] * 3)
+    began = 1 if patience == NEVER else 3
+    for task in tasks[: 1 + began]:
+        ledger.wait_for("start", task.id)
+
+    worker.terminate()
+
+    assert worker.wait_exit() == 0
+    for task in tasks:
+        task.refresh()
+    interrupted, put_back = tasks[1 : 1 + began], tasks[1 + began :]
+    assert over(tasks[0])[0] == "finished"
+    assert {task.status for task in put_back} <= {"queued"}
+    assert {task.status for task in interrupted} == {"queued" if kind == "act" else "failed"}
+    waiting = [task.id for task in tasks if task.status == "queued"]
+    assert Queue().get_task_ids() == waiting
+    assert all(task.attempt == 0 for task in put_back)
+    assert [len(starts(ledger, task)) for task in put_back] == [0] * len(put_back)
+
+
+def test_the_time_limit_counts_for_the_task_at_work(
+    start_lender: StartLender, ledger: Ledger, within: Within
+) -> None:
+    start_lender(SOON)
+
+    tasks = enqueue(("act", None), ("briefly", ["sleep", LONG]), ("act", None))
+
+    begin = ledger.wait_for("start", tasks[1].id).at
+    assert [over(task) for task in tasks] == [
+        ("finished", None),
+        ("failed", "timeout"),
+        ("finished", None),
+    ]
+    within("start to failed", clock() - begin, 1)
+    assert len(starts(ledger, tasks[1])) == 1
+
+
+def test_a_retiring_workhorse_leaves_the_rest_to_others(
+    start_lender: StartLender, ledger: Ledger
+) -> None:
+    start_lender(NEVER, WORKHORSE_MAX_TASKS=3)
+
+    tasks = enqueue(*[("once", None)] * 4)
+
+    assert [over(task)[0] for task in tasks] == ["finished"] * 4
+    pids = [starts(ledger, task) for task in tasks]
+    assert [len(those) for those in pids] == [1] * 4
+    assert pids[0] == pids[1]
+    assert pids[0][0] not in (pids[2][0], pids[3][0])
+
+
+def test_a_large_task_has_its_own_workhorse(start_lender: StartLender, ledger: Ledger) -> None:
+    start_lender(NEVER)
+
+    tasks = enqueue(("act", None), ("act", ["write", "x" * 10_000]), ("act", None))
+
+    assert [over(task)[0] for task in tasks] == ["finished"] * 3
+    pids = [starts(ledger, task)[0] for task in tasks]
+    assert pids[0] == pids[2] != pids[1]
+
+
+def test_middleware_sees_each_of_them(start_lender: StartLender, ledger: Ledger) -> None:
+    start_lender(NEVER, MIDDLEWARE=[MIDDLEWARE])
+
+    tasks = enqueue(("act", None), ("once", ["raise_error", "no"]), ("act", None))
+
+    assert [over(task)[0] for task in tasks] == ["finished", "failed", "finished"]
+    assert len({pid for task in tasks for pid in starts(ledger, task)}) == 1
+
+
+def test_a_frozen_workhorse_keeps_only_the_task_at_work(
+    start_lender: StartLender, ledger: Ledger
+) -> None:
+    start_lender(SOON)
+    first = enqueue(("act", ["sleep", LONG]))[0]
+    at_work = ledger.wait_for("start", first.id)
+    os.kill(at_work.pid, signal.SIGSTOP)
+
+    tasks = enqueue(*[("once", None)] * 3)
+
+    assert [over(task)[0] for task in tasks] == ["finished"] * 3
+    os.kill(at_work.pid, signal.SIGCONT)
+
+
+def test_short_tasks_are_neither_lost_nor_repeated_while_workhorses_are_killed(
+    start_worker: StartWorker, ledger: Ledger
+) -> None:
+    chance = random.Random(7)
+    worker = start_worker("--concurrency", "6", WORKHORSE_MAX_TASKS=40)
+    tasks = Queue().enqueue_many([{"func": act_once} for _ in range(1500)])
+
+    def kill_some() -> bool:
+        for pid in chance.sample(worker.workhorses(), k=1) if worker.workhorses() else ():
+            os.kill(pid, signal.SIGKILL)
+        return Queue().count() == 0
+
+    wait_until(kill_some, 60)
+    wait_until(lambda: all(task.status in ("finished", "failed") for task in fresh(tasks)), 30)
+
+    begun: dict[str, int] = {}
+    for event in ledger.events("start"):
+        begun[event.task_id] = begun.get(event.task_id, 0) + 1
+    assert set(begun.values()) == {1}
+    ended = fresh(tasks)
+    assert len(ended) == len(tasks)
+    assert {task.failure_reason for task in ended if task.status == "failed"} <= {"crash"}
+    assert all(begun.get(task.id) == 1 for task in ended if task.status == "finished")
+
+
+def fresh(tasks: list[Task]) -> list[Task]:
+    return Task.fetch_many([task.id for task in tasks])
