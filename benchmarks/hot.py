@@ -104,7 +104,7 @@ class Memory:
             "args": b"[[5],{}]",
             "enq": b"1790000000000",
         }
-        self._frame = pack(TASK, b"0", b"0", *(told[name] for name in scripts.CLAIMED))
+        self._frame = pack(TASK, b"1", b"0", *(told[name] for name in scripts.CLAIMED))
         self._left = tasks
 
     def recv(self, _size: int) -> bytes:

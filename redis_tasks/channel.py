@@ -1,11 +1,11 @@
 """Talk to the supervisor from inside its workhorse.
 
-Frames from the supervisor: ``task`` (line of the page, how many more tasks lie on the shelf, then
-as ``scripts.CLAIMED``), ``report`` (id of a killed task, then its record's names and values),
-``reply`` (number, kind, value). On the shelf lies such a ``task``, too. Frames to it: ``ready``;
-``returned`` and ``outcome`` (move, reason, text; for an outcome also "retire" if the workhorse
-ends after it); ``call`` (number, seconds, script, number of keys, keys, arguments). A script's
-reply travels as JSON, its bytes as Latin-1 text.
+Frames from the supervisor: ``task`` (its place among those given to this workhorse, how many more
+lie on the shelf, then as ``scripts.CLAIMED``), ``report`` (id of a killed task, then its record's
+names and values), ``reply`` (number, kind, value). On the shelf lie such ``task`` frames, too.
+Frames to it: ``ready``; ``returned`` and ``outcome`` (the task's place, move, reason, text; for an
+outcome also "retire" if the workhorse ends after it); ``call`` (number, seconds, script, number of
+keys, keys, arguments). A script's reply travels as JSON, its bytes as Latin-1 text.
 """
 
 import itertools
@@ -112,11 +112,13 @@ class Channel:
             elif frame[1] in self._awaited:
                 self._replies[frame[1]] = frame[2:]
 
-    def put_off_outcome(self, kind: bytes, outcome: TaskOutcome, *, retire: bool = False) -> None:
+    def put_off_outcome(
+        self, kind: bytes, place: bytes, outcome: TaskOutcome, *, retire: bool = False
+    ) -> None:
         """Have an outcome, or what the function returned with, sent by the next ``flush()``."""
         text = outcome.text.encode(errors="backslashreplace")
         last = b"retire" if retire else b""
-        self.put_off(kind, outcome.move.name.encode(), outcome.reason.encode(), text, last)
+        self.put_off(kind, place, outcome.move.name.encode(), outcome.reason.encode(), text, last)
 
     def ask(self, number: int, call: Call[Any], within: float) -> list[bytes] | None:
         """Have the supervisor carry out a call; return its reply's parts, None if it is late."""

@@ -22,7 +22,7 @@ from redis_tasks.exchange import Exchange
 from redis_tasks.lifecycle import TaskOutcome
 from redis_tasks.run import Run
 from redis_tasks.store import graph_scripts, scripts
-from redis_tasks.store.client import Call, Reply, Unreachable
+from redis_tasks.store.client import Call, Reply, Unreachable, is_script
 from redis_tasks.store.graph_scripts import Advanced
 from redis_tasks.store.scripts import Claimed, Renewed, Settled
 from redis_tasks.workhorse_handle import Workhorse
@@ -108,8 +108,13 @@ class Dispatch:
             self.request = Request(self.supervisor_id, number, tuple(worker_ids))
 
     def ask(self, workhorse: Workhorse, frame: Sequence[bytes]) -> None:
-        """Take up a call that a task sent over its pipe (see ``channel``)."""
+        """Take up a call that a task sent over its pipe (see ``channel``).
+
+        Raises ``ValueError`` for one that ``channel`` does not send.
+        """
         number, within, name, count, *rest = frame
+        if not is_script(name.decode()):
+            raise ValueError(f"There is no script {name!r:.100}")
         fixed = tuple(key.decode() for key in rest[: int(count)])
         call: Call[Reply] = Call(name.decode(), fixed, tuple(rest[int(count) :]), lambda raw: raw)
         # A little less than the task waits, so that it still hears why.

@@ -4,6 +4,7 @@ The workhorse writes, the supervisor reads. What stands here stays readable when
 is dead: that is how the supervisor knows whether a task's function had begun.
 """
 
+import math
 import mmap
 import struct
 
@@ -22,10 +23,9 @@ _MOMENT = struct.Struct("=d")
 class Line:
     """What is known of one task. Moments are in seconds of ``clock.boottime()``."""
 
-    __slots__ = ("_at", "_memory", "_text_at", "number")
+    __slots__ = ("_at", "_memory", "_text_at")
 
     def __init__(self, memory: mmap.mmap, number: int) -> None:
-        self.number = number
         self._memory = memory
         self._at = number * _MARKS
         self._text_at = LINES * _MARKS + number * _TEXT
@@ -60,8 +60,11 @@ class Line:
 
     @property
     def took(self) -> float:
-        """Seconds from when the task was taken until it had succeeded."""
-        return self._moment(_SUCCEEDED_AT) - self._moment(_TAKEN_AT)
+        """Seconds from when the task was taken until all was over; infinity if it is not."""
+        if self.phase < RETURNED:
+            return math.inf
+        over_at = _SUCCEEDED_AT if self.phase == SUCCEEDED else _RETURNED_AT
+        return self._moment(over_at) - self._moment(_TAKEN_AT)
 
     @property
     def started_at(self) -> float:

@@ -24,10 +24,11 @@ class Run:
     told: list[bytes]
     given_at: float
     renewed_at: float
+    place: int = 0  # among all that its workhorse was given
     line: Line | None = None  # of its workhorse's page; None: no workhorse has it
     returned: TaskOutcome | None = None
     is_late: bool = False  # failed as lost, but it goes on: nobody else may start it
-    killed_for: str = ""  # why the supervisor killed its workhorse; empty: it did not
+    is_lost: bool = False  # somebody else's, or gone
 
     @classmethod
     def of(cls, claimed: Claimed, asked_at: float) -> "Run":

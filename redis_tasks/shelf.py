@@ -7,7 +7,7 @@ of them to one reader, whole, whatever becomes of the other.
 import contextlib
 import socket
 
-LARGEST = 8192  # bytes of a task: a larger one is not laid out
+LARGEST = 2048  # bytes of a task: a larger one is not laid out (macOS takes no more at once)
 
 
 class Shelf:
@@ -16,7 +16,6 @@ class Shelf:
     def __init__(self) -> None:
         self._laying, self._taking = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._laying.setblocking(False)
-        self._taking.setblocking(False)
 
     def lay(self, task: bytes) -> bool:
         """Lay out one more task; false if there is no room for it."""
@@ -31,7 +30,8 @@ class Shelf:
     def take(self) -> bytes | None:
         """Take the first of those that are left, None if there is none."""
         with contextlib.suppress(BlockingIOError):
-            return self._taking.recv(LARGEST)
+            # Asked for each time: whoever has the reading end may change what holds for all.
+            return self._taking.recv(LARGEST, socket.MSG_DONTWAIT) or None
         return None
 
     def only_take(self) -> None:

@@ -25,6 +25,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.report: Callable[[int], None] = lambda _: None
+        self.stopping = False  # some signal has come: nothing is begun that others can do
         self.forget()
 
     def forget(self) -> None:
@@ -54,7 +55,7 @@ def interrupt(_signum: int, frame: FrameType | None) -> None:
 
     This is the signal handler, the only one of the library that raises.
     """
-    state.requested = True
+    state.requested = state.stopping = True
     if state.depth:
         state.report(POSTPONED)
     elif not state.raised and _in_function(frame):

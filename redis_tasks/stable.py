@@ -17,7 +17,7 @@ from redis_tasks.stopping import Stopping
 from redis_tasks.store import resolve
 from redis_tasks.store.client import backoff
 from redis_tasks.store.scripts import Taken
-from redis_tasks.workhorse_handle import Workhorse
+from redis_tasks.workhorse_handle import NOT_OURS, Workhorse
 
 logger = logging.getLogger("redis_tasks.worker")
 
@@ -161,10 +161,13 @@ class Stable:
 
     def _relieve(self, horse: Workhorse) -> None:
         """Have others do what it has not come to, and see how far it is."""
-        taken = horse.take_back()
-        while horse.went_on():
+        taken, before = horse.take_back(), horse.run
+        while horse.went_on:
             self._conclude(horse, TaskOutcome.success())
-        horse.carry_on()
+        if horse.run is not before or horse.retiring:
+            horse.carry_on()
+        else:
+            horse.wait_for_others(boottime())
         for run in taken:
             self._lent.discard(run.worker_id)
             self.on_taken_back(run)
@@ -173,7 +176,7 @@ class Stable:
         run = horse.runs[0]
         if outcome is not None:
             self.on_outcome(horse, outcome)
-        if run.line is not None and run.line.phase == page.SUCCEEDED:
+        if run.phase >= page.PREPARING and run.line is not None:
             self._pace.note(run.func_name, run.line.took)
         self._lent.discard(run.worker_id)
         horse.runs.popleft()
@@ -199,7 +202,10 @@ class Stable:
     def hear(self, horse: Workhorse) -> None:
         heard = horse.hear()
         for call in heard.calls:
-            self.on_call(horse, call)
+            try:
+                self.on_call(horse, call)
+            except NOT_OURS:
+                heard.closed = True
         if heard.ready:
             self.on_ready()
         for outcome in heard.outcomes[: len(horse.runs)]:
@@ -247,9 +253,7 @@ class Stable:
         self.hear(horse)
         if horse.runs:
             self._relieve(horse)
-        killed_for = horse.run.killed_for if horse.run else ""
         while horse.run is not None:
-            horse.run.killed_for = killed_for
             self._conclude(horse, horse.post_mortem(code))
         if not horse.ready:
             self._pause_forks("A workhorse ended before it was ready", f"exit code {code}")

@@ -308,7 +308,8 @@ class Supervisor:
 
     def _on_taken_back(self, run: Run) -> None:
         home = self.stable.free_by_worker().get(run.worker_id)
-        if home is None or self.stopping is not None or boottime() > _fenced_at(run):
+        is_late = run.is_lost or boottime() > _fenced_at(run)
+        if home is None or self.stopping is not None or is_late:
             self._put_back(run)
         else:
             home.give([run])
@@ -324,14 +325,16 @@ class Supervisor:
         for run in runs:
             if words[id(run)] == "ok":
                 run.renewed_at = asked_at
+            run.is_lost = words[id(run)] in ("lost", "gone")
         for horse in self.stable.busy():
             word = words.get(id(horse.run), "ok")
             if horse.run is None or word == "ok":
                 continue
             if word == "late" and horse.run.phase >= page.STARTED:
                 _let_go_on(horse.run)
-            elif horse.run.killed_for == "":
+            elif horse.killed_for == "":
                 _warn(horse.run, f"is stopped: its run is {word}")
+                horse.run.is_lost = True
                 horse.kill("lost")
         if not renewed.registered:
             self._given_up()
@@ -354,13 +357,13 @@ class Supervisor:
         """Stop reentrant runs whose lease may soon run out: another worker will start them."""
         for horse in self.stable.busy():
             run = horse.run
-            if run and not run.killed_for and now > max(_fenced_at(run), self._answer_at()):
+            if run and not horse.killed_for and now > max(_fenced_at(run), self._answer_at()):
                 _warn(run, "is stopped: Redis is out of reach")
                 horse.kill("fence")
 
     def _fence_moment(self) -> float:
-        runs = [horse.run for horse in self.stable.busy()]
-        fenced_at = [_fenced_at(run) for run in runs if run is not None and not run.killed_for]
+        runs = [horse.run for horse in self.stable.busy() if not horse.killed_for]
+        fenced_at = [_fenced_at(run) for run in runs if run is not None]
         return max(min(fenced_at, default=NEVER), self._answer_at())
 
     def _answer_at(self) -> float:

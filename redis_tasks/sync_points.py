@@ -10,7 +10,7 @@ name                process     moment
 ``after_ready``     workhorse   has said that it waits for a task
 ``before_started``  workhorse   middleware has begun, the task's function is next
 ``before_outcome``  workhorse   the outcome is known here, not yet to the supervisor
-``after_outcome``   workhorse   the outcome is on its way to the supervisor
+``after_outcome``   workhorse   what was known of outcomes is on its way to the supervisor
 ``after_claim``     supervisor  tasks were claimed, no workhorse has them yet
 ``before_ack``      supervisor  runs have ended, Redis is about to be told
 ==================  ==========  ================================================================

@@ -20,7 +20,7 @@ from redis_tasks.clock import boottime
 from redis_tasks.conf import settings
 from redis_tasks.frames import Unpacker
 from redis_tasks.lifecycle import FINISH, TaskOutcome
-from redis_tasks.page import Line, Page
+from redis_tasks.page import Page
 from redis_tasks.shelf import Shelf
 from redis_tasks.store import client
 from redis_tasks.store.scripts import read_fields, run_fields
@@ -33,11 +33,12 @@ EXIT_LIMIT = 5.0  # seconds for threads that outlive their task
 
 
 class Watcher:
-    """Tells the supervisor how far the task has got."""
+    """Tells the supervisor how far the task has got that was given to this process as *place*."""
 
-    def __init__(self, channel: Channel, line: Line, *, announce: bool) -> None:
+    def __init__(self, channel: Channel, page: Page, place: bytes, *, announce: bool) -> None:
         self.channel = channel
-        self.line = line
+        self.line = page.line(int(place))
+        self.place = place
         self.announce = announce
 
     def begin(self) -> None:
@@ -49,7 +50,7 @@ class Watcher:
     def returned(self, outcome: TaskOutcome) -> None:
         self.line.returned(boottime())
         if self.announce:
-            self.channel.put_off_outcome(RETURNED, outcome)
+            self.channel.put_off_outcome(RETURNED, self.place, outcome)
             self.channel.flush()
 
 
@@ -108,7 +109,7 @@ def _give_way() -> None:
 def _note_stop(_signum: int, _frame: FrameType | None) -> None:
     # The platform stops all processes at once, and a child of the task may die of the same
     # signal: a failure that comes now is due to the shutdown. Nothing else happens here.
-    shutdown.state.stop_seen = True
+    shutdown.state.stop_seen = shutdown.state.stopping = True
 
 
 def _end_with(sock: socket.socket) -> None:
@@ -132,33 +133,28 @@ def work(channel: Channel, page: Page, shelf: Shelf, classes: Sequence[Callable[
             return 0
         laid_out = int(frame[2])
         while True:
-            watch = Watcher(channel, page.line(int(frame[1])), announce=bool(classes))
+            watch = Watcher(channel, page, frame[1], announce=bool(classes))
             outcome = _run(frame[3:], watch, classes)
             conf.connection.reset()
             done += 1
             retire = done >= settings.WORKHORSE_MAX_TASKS or _is_spent()
-            _conclude(outcome, watch, retire=retire)
+            _flush()
+            sync_points.reached("before_outcome")
+            if outcome.move is FINISH:
+                watch.line.succeeded(boottime())
+            # Before the outcome is told: after it, others may lie there.
+            goes_on = laid_out and not retire and not shutdown.state.stopping
+            task = shelf.take() if goes_on else None
+            channel.put_off_outcome(OUTCOME, watch.place, outcome, retire=retire)
+            if task is None or outcome.move is not FINISH:
+                channel.flush()
+                sync_points.reached("after_outcome")
             if retire:
                 return _leave()
-            task = shelf.take() if laid_out else None
             if task is None:
                 break
             laid_out -= 1
             (frame,) = unpacker.feed(task)
-        channel.flush()
-        sync_points.reached("after_outcome")
-
-
-def _conclude(outcome: TaskOutcome, watch: Watcher, *, retire: bool) -> None:
-    """Write out what was printed; tell the outcome, a success perhaps with that of the next."""
-    _flush()
-    sync_points.reached("before_outcome")
-    watch.channel.put_off_outcome(OUTCOME, outcome, retire=retire)
-    if outcome.move is FINISH:
-        watch.line.succeeded(boottime())
-    if outcome.move is not FINISH or retire:
-        watch.channel.flush()
-        sync_points.reached("after_outcome")
 
 
 def _run(told: list[bytes], watch: Watcher, classes: Sequence[Callable[[], Any]]) -> TaskOutcome:

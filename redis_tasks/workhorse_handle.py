@@ -56,6 +56,7 @@ class Workhorse:
         self.runs: deque[Run] = deque()
         self.ready = False
         self.retiring = False
+        self.killed_for = ""  # why the supervisor killed it; empty: it did not
         self.reporting = ""  # the killed run that it reports; it has no run of its own
         self.limit_at = boottime() + START_LIMIT
         self.patience_ends_at = float("inf")  # then others should take what lies on the shelf
@@ -66,8 +67,7 @@ class Workhorse:
         self._sock = sock
         self._unpacker = Unpacker()
         self._unsent = b""
-        self._lines = itertools.count()
-        self._known = 0  # outcomes that were read from the page, before it told them
+        self._places = itertools.count(1)
 
     def fileno(self) -> int:
         return self._sock.fileno()
@@ -96,20 +96,22 @@ class Workhorse:
         What was told of them goes over undecoded.
         """
         first, *others = runs
-        self._write_down(first)
+        self._assign(first)
         laid_out = [run for run in others if self._lay_out(run)]
         self.runs = deque((first, *laid_out))
         self.interrupted_at, self.interruptions = None, 0
         self.carry_on()
         self.say(*_frame(first, len(laid_out)))
+        first.told = []  # only what lies on the shelf may be given once more
         return [run for run in others if run.line is None]
 
-    def _write_down(self, run: Run) -> None:
-        run.line = self._page.line(next(self._lines))
+    def _assign(self, run: Run) -> None:
+        run.place = next(self._places)
+        run.line = self._page.line(run.place)
         run.line.clear()
 
     def _lay_out(self, run: Run) -> bool:
-        self._write_down(run)
+        self._assign(run)
         if not self._shelf.lay(pack_command(_frame(run, 0))):
             run.line = None
         return run.line is not None
@@ -117,7 +119,7 @@ class Workhorse:
     def carry_on(self) -> None:
         """Have the limits count for its next run, now that the ones before are over."""
         now = boottime()
-        self.patience_ends_at = now + PATIENCE if len(self.runs) > 1 else float("inf")
+        self.wait_for_others(now)
         if self.retiring:
             self.limit_at = now + EXIT_LIMIT
         elif not self.runs:
@@ -125,23 +127,26 @@ class Workhorse:
         else:
             run = self.runs[0]
             run.given_at = now
-            self.limit_at = now + min(PREPARE_LIMIT, run.timeout)
+            begun = run.phase >= page.STARTED  # its limit counts from then
+            self.limit_at = now if begun else now + min(PREPARE_LIMIT, run.timeout)
+
+    def wait_for_others(self, now: float) -> None:
+        """Leave it the rest of its runs for a moment, if there is any."""
+        self.patience_ends_at = now + PATIENCE if len(self.runs) > 1 else float("inf")
 
     def take_back(self) -> list[Run]:
         """Take back what lies on its shelf: it has not begun, and never will here."""
-        numbers = {_line_number(task) for task in iter(self._shelf.take, None)}
-        taken = [run for run in self.runs if run.line and run.line.number in numbers]
+        places = {_place(task) for task in iter(self._shelf.take, None)}
+        taken = [run for run in self.runs if run.place in places]
         for run in taken:
             self.runs.remove(run)
             run.line = None
         return taken
 
+    @property
     def went_on(self) -> bool:
         """Tell whether it has succeeded with its run, and is at the next one already."""
-        if len(self.runs) < 2 or self.runs[0].phase != page.SUCCEEDED:
-            return False
-        self._known += 1
-        return True
+        return len(self.runs) > 1 and self.runs[0].phase == page.SUCCEEDED
 
     def give_report(self, taken: Taken) -> None:
         """Have it tell middleware of a killed run, after which it ends."""
@@ -176,7 +181,7 @@ class Workhorse:
                     break
         except BlockingIOError:
             pass
-        except (OSError, *MALFORMED):
+        except (OSError, *MALFORMED, *NOT_OURS):
             heard.closed = True
         return heard
 
@@ -184,17 +189,25 @@ class Workhorse:
         if frame[0] == READY:
             self.ready = heard.ready = True
             self.limit_at = self.limit_at if self.reporting else float("inf")
-        elif frame[0] == RETURNED and len(heard.outcomes) < len(self.runs):
-            self.runs[len(heard.outcomes)].returned = _outcome(frame)
-            self.limit_at = boottime() + AFTER_LIMIT
+        elif frame[0] == RETURNED:
+            for run in self.runs:
+                if run.place == int(frame[1]):
+                    run.returned = _outcome(frame)
+                    self.limit_at = min(self.limit_at, boottime() + AFTER_LIMIT)
         elif frame[0] == OUTCOME:
-            self.retiring = self.retiring or frame[4] == b"retire"
-            if self._known:
-                self._known -= 1
-            else:
-                heard.outcomes.append(_outcome(frame))
+            self.retiring = self.retiring or frame[5] == b"retire"
+            self._take_outcome(frame, heard)
         else:
             heard.calls.append(frame[1:])
+
+    def _take_outcome(self, frame: list[bytes], heard: Heard) -> None:
+        place, outcome = int(frame[1]), _outcome(frame)
+        left = [run.place for run in self.runs][len(heard.outcomes) :]
+        if left and place == left[0]:
+            heard.outcomes.append(outcome)
+        elif place in left:
+            raise ValueError("An outcome out of turn")
+        # Else it was read from the page before.
 
     def overdue(self, now: float) -> str:
         """Tell which limit has run out: "", "start", "prepare", "timeout", "after" or "exit"."""
@@ -227,27 +240,30 @@ class Workhorse:
 
     def kill(self, reason: str) -> None:
         """Kill it with all of its process group; *reason* says how its run is to be settled."""
-        if self.run is not None and not self.run.killed_for:
-            self.run.killed_for = reason
+        self.killed_for = self.killed_for or reason
         self.limit_at = float("inf")
         offspring.kill_group(self.pid)
 
     def post_mortem(self, code: int) -> TaskOutcome | None:
         """Tell how its run ended, now that it is dead without an outcome; None: say nothing."""
         run = self.run
-        if run is None or run.killed_for == "lost":
+        if run is None or run.is_lost:
             return None
-        if (known := _known_outcome(run)) is not None:
+        if (known := _known_outcome(run, self.killed_for)) is not None:
             return known
         if run.phase < page.STARTED:
-            return TaskOutcome.release(f"The run ended before it began: {_death(run, code)}")
-        if run.killed_for == "timeout":
+            return TaskOutcome.release(
+                f"The run ended before it began: {_death(self.killed_for, code)}"
+            )
+        if self.killed_for == "timeout":
             text = f"Task timeout ({run.timeout:g} s) reached"
             return TaskOutcome.failure(text, lifecycle.TIMEOUT)
-        if run.killed_for in ("shutdown", "fence"):
-            text = f"Killed: {_death(run, code)}"
+        if self.killed_for in ("shutdown", "fence"):
+            text = f"Killed: {_death(self.killed_for, code)}"
             return TaskOutcome(lifecycle.INTERRUPT, lifecycle.KILLED, text)
-        return TaskOutcome(lifecycle.CRASH, lifecycle.DIED, f"Workhorse died: {_death(run, code)}")
+        return TaskOutcome(
+            lifecycle.CRASH, lifecycle.DIED, f"Workhorse died: {_death(self.killed_for, code)}"
+        )
 
     def let_go(self) -> None:
         """Close the pipe: it ends as soon as it has no task."""
@@ -260,32 +276,33 @@ class Workhorse:
         self._page.close()
 
 
-def _known_outcome(run: Run) -> TaskOutcome | None:
+def _known_outcome(run: Run, killed_for: str) -> TaskOutcome | None:
     if run.phase == page.SUCCEEDED:
         return TaskOutcome.success()
     # Not over, though it has returned, if middleware has called it again.
-    is_over = run.phase == page.RETURNED and run.killed_for in AFTERWARDS
+    is_over = run.phase == page.RETURNED and killed_for in AFTERWARDS
     return run.returned if is_over else None
 
 
+# What a frame raises that is not one of ours.
+NOT_OURS = (IndexError, KeyError, ValueError, TypeError, AttributeError)
 AFTERWARDS = ("after", "shutdown", "fence")
 SUCCEEDED = [lifecycle.FINISH.name.encode(), b"", b""]
 
 
 def _frame(run: Run, laid_out: int) -> tuple[bytes, ...]:
-    number = run.line.number if run.line is not None else 0
-    return TASK, b"%d" % number, b"%d" % laid_out, *run.told
+    return TASK, b"%d" % run.place, b"%d" % laid_out, *run.told
 
 
-def _line_number(task: bytes) -> int:
+def _place(task: bytes) -> int:
     (frame,) = Unpacker().feed(task)
     return int(frame[1])
 
 
 def _outcome(frame: list[bytes]) -> TaskOutcome:
-    if frame[1:4] == SUCCEEDED:
+    if frame[2:5] == SUCCEEDED:
         return TaskOutcome.success()
-    move, reason, text = (part.decode(errors="replace") for part in frame[1:4])
+    move, reason, text = (part.decode(errors="replace") for part in frame[2:5])
     return TaskOutcome(MOVES[move], reason, text)
 
 
@@ -297,9 +314,9 @@ DEATHS = {
 }
 
 
-def _death(run: Run, code: int) -> str:
-    if run.killed_for in DEATHS:
-        return DEATHS[run.killed_for]
+def _death(killed_for: str, code: int) -> str:
+    if killed_for in DEATHS:
+        return DEATHS[killed_for]
     if code >= 0:
         return f"it exited with code {code}"
     try:

@@ -1,5 +1,6 @@
 """How tasks are divided among workhorses, and how each is begun by one of them."""
 
+import math
 import os
 from collections.abc import Sequence
 
@@ -143,3 +144,16 @@ def test_each_line_of_a_page_is_its_own() -> None:
     second.clear()
     assert (second.phase, second.interruption, first.started_at) == (0, 0, 2.0)
     page.close()
+
+
+def test_what_failed_or_was_killed_counts_too() -> None:
+    line = Page().line(1)
+
+    line.clear()
+    line.preparing(1.0)
+    assert line.took == math.inf
+    line.started(2.0)
+    line.returned(3.0)
+    assert line.took == 2.0
+    line.succeeded(3.5)
+    assert line.took == 2.5

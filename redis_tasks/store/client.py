@@ -78,6 +78,12 @@ def script(name: str) -> Script:
     return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
+@cache
+def is_script(name: str) -> bool:
+    """Tell whether *name* names a script."""
+    return name.isidentifier() and (files("redis_tasks.store") / "lua" / f"{name}.lua").is_file()
+
+
 @dataclass(frozen=True)
 class Call(Generic[T]):
     """One call of a script, not yet sent, with the reading of its reply."""

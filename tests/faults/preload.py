@@ -47,11 +47,16 @@ def set_limits() -> None:
 def lend() -> None:
     """Have all tasks that are claimed together given to one workhorse: RT_PATIENCE=0.005."""
 
+    pause = float(os.environ.get("RT_PAUSE", "0"))
+
     def observe(reached: str) -> None:
         if reached == "after_ready":
             record("ready")
+        elif reached == "after_outcome":
+            time.sleep(pause)
 
     sync_points.observer = observe
     sharing.SHORT = sharing.TOGETHER = 3600.0
     workhorse_handle.PATIENCE = float(os.environ["RT_PATIENCE"])
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

@@ -1,11 +1,14 @@
 """Tasks of users that a fault shall hit."""
 
+import os
 import random
+import socket
 import time
 from pathlib import Path
 from uuid import uuid4
 
 from redis_tasks import Queue, Task, WorkerShutdown, redis_task
+from redis_tasks.frames import pack
 from tests.support.actions import current_task, trace
 
 DESCRIPTORS = Path("/proc/self/fd")
@@ -17,6 +20,17 @@ def show_sockets(seconds: float) -> None:
     links = [str(entry.readlink()) for entry in DESCRIPTORS.iterdir() if entry.is_symlink()]
     time.sleep(seconds)
     trace("sockets", " ".join(link for link in links if link.startswith("socket:")))
+
+
+@redis_task()
+def say_to_supervisor(*parts: str) -> None:
+    """Write a frame into the pipe of this process, and wait for what comes of it."""
+    for entry in DESCRIPTORS.iterdir():
+        if entry.is_symlink() and str(entry.readlink()).startswith("socket:"):
+            with socket.socket(fileno=os.dup(int(entry.name))) as found:
+                if (found.family, found.type) == (socket.AF_UNIX, socket.SOCK_STREAM):
+                    found.sendall(pack(*(part.encode() for part in parts)))
+    time.sleep(30)
 
 
 @redis_task(reentrant=True)

@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,8 @@ from redis_tasks import Queue, Task
 from tests.conftest import StartWorker
 from tests.faults.conftest import Within, clock
 from tests.faults.moments import LONG, MIDDLEWARE
-from tests.faults.outcomes import over, state
+from tests.faults.outcomes import State, over, state
+from tests.faults.tasks import say_to_supervisor
 from tests.support.actions import act, act_briefly, act_once
 from tests.support.ledger import Ledger
 from tests.support.waiting import wait_until
@@ -29,10 +31,10 @@ FUNCTIONS = {"act": act, "briefly": act_briefly, "once": act_once}
 def start_lender(start_worker: StartWorker, ledger: Ledger) -> StartLender:
     """Start a worker of four, idle, of which one workhorse is given all that comes together."""
 
-    def start(patience: float, **values: Any) -> WorkerProcess:
+    def start(patience: float, pause: float = 0, **values: Any) -> WorkerProcess:
         worker = start_worker(
             *("--concurrency", "4"),
-            environment={"RT_PATIENCE": str(patience)},
+            environment={"RT_PATIENCE": str(patience), "RT_PAUSE": str(pause)},
             WORKER_PRELOAD_FUNCTION="tests.faults.preload.lend",
             **values,
         )
@@ -229,15 +231,86 @@ def test_middleware_sees_each_of_them(start_lender: StartLender, ledger: Ledger)
 def test_a_frozen_workhorse_keeps_only_the_task_at_work(
     start_lender: StartLender, ledger: Ledger
 ) -> None:
-    start_lender(SOON)
-    first = enqueue(("act", ["sleep", LONG]))[0]
-    at_work = ledger.wait_for("start", first.id)
+    start_lender(0.5)
+    tasks = enqueue(("act", ["sleep", 0.1]), *[("once", None)] * 3)
+    at_work = ledger.wait_for("start", tasks[0].id)
+
     os.kill(at_work.pid, signal.SIGSTOP)
 
-    tasks = enqueue(*[("once", None)] * 3)
-
-    assert [over(task)[0] for task in tasks] == ["finished"] * 3
+    assert [over(task)[0] for task in tasks[1:]] == ["finished"] * 3
+    assert state(tasks[0]) == ("running", None)
     os.kill(at_work.pid, signal.SIGCONT)
+    assert over(tasks[0]) == ("finished", None)
+    assert [len(starts(ledger, task)) for task in tasks] == [1] * 4
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "ends"),
+    [
+        (None, ["raise_error", "no"], [("finished", None), ("failed", "exception")]),
+        (["die"], None, [("failed", "crash"), ("finished", None)]),
+        (None, ["sleep", LONG], [("finished", None), ("failed", "timeout")]),
+    ],
+)
+def test_a_workhorse_that_is_slow_to_go_on_mixes_nothing_up(
+    first: Any, second: Any, ends: list[State], start_lender: StartLender, ledger: Ledger
+) -> None:
+    start_lender(0.3, pause=0.2)
+    # One that was taken back was announced to it; it must not take another one for that.
+    calls = [["sleep", 0.6], ["raise_error", "no"]]
+    before = Queue().enqueue_many([{"func": act_once, "args": calls}, {"func": act_once}])
+    assert [over(task)[0] for task in before] == ["failed", "finished"]
+
+    tasks = enqueue(("once", first), ("briefly", second), ("once", None), ("once", None))
+
+    assert [over(task) for task in tasks] == [*ends, ("finished", None), ("finished", None)]
+    assert len(starts(ledger, tasks[0])) == 1
+
+
+def test_nothing_is_begun_by_a_workhorse_that_was_told_to_stop(
+    start_lender: StartLender, ledger: Ledger
+) -> None:
+    worker = start_lender(NEVER)
+    tasks = enqueue(("once", ["sleep", 0.5]), *[("once", ["sleep", LONG])] * 3)
+    at_work = ledger.wait_for("start", tasks[0].id)
+    worker.stop()  # it will notice a little later
+
+    os.kill(at_work.pid, signal.SIGTERM)
+    worker.terminate()
+    ledger.wait_for("end", tasks[0].id)
+    worker.cont()
+
+    assert worker.wait_exit() == 0
+    assert [state(task) for task in tasks] == [("finished", None)] + [("queued", None)] * 3
+    assert [len(starts(ledger, task)) for task in tasks] == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        ("odd",),
+        ("outcome", "1", "finish"),
+        ("outcome", "1", "vanish", "", "", ""),
+        ("outcome", "no", "finish", "", "", ""),
+        ("returned",),
+        ("call", "1", "2.0", "../claim", "0"),
+        ("call", "1", "never", "claim", "no"),
+    ],
+)
+def test_a_workhorse_that_says_what_nobody_understands_is_replaced(
+    frame: tuple[str, ...], start_lender: StartLender, ledger: Ledger
+) -> None:
+    worker = start_lender(SOON)
+    tasks = Queue().enqueue_many(
+        [{"func": act_once}, {"func": say_to_supervisor, "args": frame}, {"func": act_once}]
+    )
+
+    assert [over(task) for task in tasks] == [
+        ("finished", None),
+        ("failed", "crash"),
+        ("finished", None),
+    ]
+    assert worker.exit_code is None
 
 
 def test_short_tasks_are_neither_lost_nor_repeated_while_workhorses_are_killed(
@@ -245,7 +318,10 @@ def test_short_tasks_are_neither_lost_nor_repeated_while_workhorses_are_killed(
 ) -> None:
     chance = random.Random(7)
     worker = start_worker("--concurrency", "6", WORKHORSE_MAX_TASKS=40)
-    tasks = Queue().enqueue_many([{"func": act_once} for _ in range(1500)])
+    steps = [[], [], [], [["raise_error", "no"]]]
+    tasks = Queue().enqueue_many(
+        [{"func": act_once, "args": steps[number % 4]} for number in range(1500)]
+    )
 
     def kill_some() -> bool:
         for pid in chance.sample(worker.workhorses(), k=1) if worker.workhorses() else ():
@@ -255,14 +331,15 @@ def test_short_tasks_are_neither_lost_nor_repeated_while_workhorses_are_killed(
     wait_until(kill_some, 60)
     wait_until(lambda: all(task.status in ("finished", "failed") for task in fresh(tasks)), 30)
 
-    begun: dict[str, int] = {}
-    for event in ledger.events("start"):
-        begun[event.task_id] = begun.get(event.task_id, 0) + 1
+    begun = Counter(event.task_id for event in ledger.events("start"))
     assert set(begun.values()) == {1}
     ended = fresh(tasks)
     assert len(ended) == len(tasks)
-    assert {task.failure_reason for task in ended if task.status == "failed"} <= {"crash"}
-    assert all(begun.get(task.id) == 1 for task in ended if task.status == "finished")
+    for number, task in enumerate(ended):
+        expected = ("failed", "exception") if number % 4 == 3 else ("finished", None)
+        is_crash = (task.status, task.failure_reason) == ("failed", "crash")
+        assert is_crash or (task.status, task.failure_reason) == expected
+        assert is_crash or begun[task.id] == 1
 
 
 def fresh(tasks: list[Task]) -> list[Task]:
