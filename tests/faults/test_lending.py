@@ -323,12 +323,17 @@ def test_short_tasks_are_neither_lost_nor_repeated_while_workhorses_are_killed(
         [{"func": act_once, "args": steps[number % 4]} for number in range(1500)]
     )
 
-    def kill_some() -> bool:
-        for pid in chance.sample(worker.workhorses(), k=1) if worker.workhorses() else ():
-            os.kill(pid, signal.SIGKILL)
-        return Queue().count() == 0
+    killed_at = 1500
 
-    wait_until(kill_some, 60)
+    def kill_now_and_then() -> bool:
+        nonlocal killed_at
+        left = Queue().count()
+        if killed_at - left >= 50:
+            killed_at = left
+            os.kill(chance.choice(worker.workhorses()), signal.SIGKILL)
+        return left == 0
+
+    wait_until(kill_now_and_then, 60)
     wait_until(lambda: all(task.status in ("finished", "failed") for task in fresh(tasks)), 30)
 
     begun = Counter(event.task_id for event in ledger.events("start"))
