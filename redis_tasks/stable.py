@@ -205,7 +205,7 @@ class Stable:
             try:
                 self.on_call(horse, call)
             except NOT_OURS:
-                heard.closed = True
+                heard.garbled = True
         if heard.ready:
             self.on_ready()
         for outcome in heard.outcomes[: len(horse.runs)]:
@@ -218,11 +218,17 @@ class Stable:
                 self._relieve(horse)
             self._let_leave(horse)
             self.children_ended = True  # soon, and another one has to be started
-        if heard.closed:
-            self._unregister(horse)
-            if not horse.retiring:
-                horse.kill("")  # it closed its pipe and lives: no good can come of it
-            self.children_ended = True
+        if heard.garbled:
+            logger.error("Workhorse %d said what nobody understands", horse.pid)
+            horse.kill("")
+        if heard.closed or heard.garbled:
+            self._hang_up(horse)
+
+    def _hang_up(self, horse: Workhorse) -> None:
+        self._unregister(horse)
+        if not horse.retiring:
+            horse.kill("")  # it closed its pipe and lives: no good can come of it
+        self.children_ended = True
 
     def _let_leave(self, horse: Workhorse) -> None:
         for slot in self.slots:

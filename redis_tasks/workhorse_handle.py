@@ -42,6 +42,7 @@ class Heard:
     outcomes: list[TaskOutcome] = field(default_factory=list)
     calls: list[list[bytes]] = field(default_factory=list)
     closed: bool = False
+    garbled: bool = False  # it said what nobody understands
 
 
 class Workhorse:
@@ -181,8 +182,10 @@ class Workhorse:
                     break
         except BlockingIOError:
             pass
-        except (OSError, *MALFORMED, *NOT_OURS):
+        except OSError:
             heard.closed = True
+        except (*MALFORMED, *NOT_OURS):
+            heard.garbled = True
         return heard
 
     def _take(self, frame: list[bytes], heard: Heard) -> None:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -78,7 +78,7 @@ def script(name: str) -> Script:
     return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-@cache
+@lru_cache(64)
 def is_script(name: str) -> bool:
     """Tell whether *name* names a script."""
     return name.isidentifier() and (files("redis_tasks.store") / "lua" / f"{name}.lua").is_file()

@@ -311,6 +311,7 @@ def test_a_workhorse_that_says_what_nobody_understands_is_replaced(
         ("finished", None),
     ]
     assert worker.exit_code is None
+    worker.wait_line(r"ERROR +redis_tasks.worker: Workhorse \d+ said what nobody understands")
 
 
 def test_short_tasks_are_neither_lost_nor_repeated_while_workhorses_are_killed(
