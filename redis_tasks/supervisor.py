@@ -139,7 +139,7 @@ class Supervisor:
             return True
         if self.dispatch.pending or self.stable.busy():
             return False
-        left = self.hungry or self.dispatch.advancing or self.post_mortem.pending
+        left = self.dispatch.advancing or self.post_mortem.pending
         return self.stopping is not None or not left
 
     # Waiting
@@ -303,7 +303,10 @@ class Supervisor:
                 self._put_back(run)
 
     def _put_back(self, run: Run) -> None:
-        outcome = TaskOutcome(RELEASE, "", "No workhorse was free to begin it")
+        why = "No workhorse was free to begin it"
+        if self.stopping is not None:
+            why = "The worker was shut down before the task began"
+        outcome = TaskOutcome(RELEASE, "", why)
         self.dispatch.ended.append(Ended(run, outcome, "", 0.0))
 
     def _on_taken_back(self, run: Run) -> None:

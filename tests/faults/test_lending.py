@@ -314,6 +314,24 @@ def test_a_workhorse_that_says_what_nobody_understands_is_replaced(
     worker.wait_line(r"ERROR +redis_tasks.worker: Workhorse \d+ said what nobody understands")
 
 
+def test_what_others_have_taken_over_meanwhile_is_not_begun(
+    start_lender: StartLender, start_worker: StartWorker, ledger: Ledger
+) -> None:
+    worker = start_lender(1.0)
+    tasks = enqueue(("act", ["sleep", LONG]), *[("act", None)] * 3)
+    ledger.wait_for("start", tasks[0].id)
+    worker.stop()  # for longer than its lease, with three tasks on the shelf
+
+    start_worker("--concurrency", "4")
+    for task in tasks[1:]:
+        ledger.wait_for("end", task.id, timeout=20)
+    worker.cont()
+
+    worker.wait_line(r"was refused \(lost\)", 10, count=3)
+    assert [over(task) for task in tasks[1:]] == [("finished", None)] * 3
+    assert [len(starts(ledger, task)) for task in tasks[1:]] == [1] * 3
+
+
 def test_short_tasks_are_neither_lost_nor_repeated_while_workhorses_are_killed(
     start_worker: StartWorker, ledger: Ledger
 ) -> None:
