@@ -12,7 +12,7 @@ from redis_tasks.clock import boottime
 from redis_tasks.conf import settings
 from redis_tasks.dispatch import Dispatch, Ended, Request
 from redis_tasks.exchange import Bell, Exchange
-from redis_tasks.lifecycle import RELEASE, TaskOutcome
+from redis_tasks.lifecycle import TaskOutcome
 from redis_tasks.maintenance import Maintenance
 from redis_tasks.postmortem import PostMortem
 from redis_tasks.run import Run
@@ -303,11 +303,9 @@ class Supervisor:
                 self._put_back(run)
 
     def _put_back(self, run: Run) -> None:
-        why = "No workhorse was free to begin it"
-        if self.stopping is not None:
-            why = "The worker was shut down before the task began"
-        outcome = TaskOutcome(RELEASE, "", why)
-        self.dispatch.ended.append(Ended(run, outcome, "", 0.0))
+        stopped = "The worker was shut down before the task began"
+        why = "No workhorse was free to begin it" if self.stopping is None else stopped
+        self.dispatch.ended.append(Ended(run, TaskOutcome.release(why), "", 0.0))
 
     def _on_taken_back(self, run: Run) -> None:
         home = self.stable.free_by_worker().get(run.worker_id)
