@@ -211,7 +211,7 @@ def test_a_task_that_was_killed_at_a_shutdown_is_reported_by_another_worker(
 ) -> None:
     task = Queue().enqueue_call(act_once, [["swallow", 60]])
     stopped = start_reporting(SHUTDOWN_TIMEOUT=2)
-    ledger.wait_for("start", task.id)
+    ledger.wait_for("working", task.id)
 
     stopped.terminate_all()
     assert stopped.wait_exit() == 0

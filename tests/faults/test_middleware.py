@@ -76,7 +76,7 @@ def test_a_second_call_that_has_to_be_killed_is_no_failure_of_the_first(
     task = Queue().enqueue_call(ACT[kind], [["fail_at_first"], ["swallow", LONG]])
     ledger.wait_for("again", task.id)
     retry.touch()
-    ledger.wait_for("start", task.id, count=2)
+    ledger.wait_for("working", task.id)
 
     worker.terminate_all()
 

@@ -116,7 +116,7 @@ def test_a_report_that_was_cut_off_with_its_worker_is_made_by_another(
 def test_none_begins_after_a_stop_signal(start_traced: StartTraced, ledger: Ledger) -> None:
     stopped = start_traced(SHUTDOWN_TIMEOUT=2)
     task = Queue().enqueue_call(act_once, [["swallow", LONG]])
-    run_in(ledger, task)
+    ledger.wait_for("working", task.id)
 
     stopped.terminate()
 

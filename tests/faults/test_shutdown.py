@@ -66,7 +66,7 @@ def ends(worker: WorkerProcess, within: Within, limit: float = FAST["SHUTDOWN_TI
 def test_sigterm_kills_a_task_that_swallows_the_shutdown(
     kind: str, begin: Begin, within: Within, ledger: Ledger
 ) -> None:
-    worker, task = begin(kind, ["swallow", LONG], SHUTDOWN_TIMEOUT=LIMIT)
+    worker, task = begin(kind, ["swallow", LONG], seen="working", SHUTDOWN_TIMEOUT=LIMIT)
 
     ends(worker, within, LIMIT)
 
@@ -105,7 +105,7 @@ def test_sigterm_keeps_the_outcome_of_a_function_whose_middleware_does_not_end(
 def test_sigterm_finishes_a_task_that_swallows_the_shutdown_and_returns(
     kind: str, begin: Begin, within: Within
 ) -> None:
-    worker, task = begin(kind, ["swallow", 1])
+    worker, task = begin(kind, ["swallow", 1], seen="working")
 
     ends(worker, within)
 
@@ -117,13 +117,13 @@ def test_sigterm_leaves_a_finally_block_its_time(
     kind: str, begin: Begin, within: Within, ledger: Ledger
 ) -> None:
     # Longer than the pause after which an interruption that was not noticed is repeated.
-    worker, task = begin(kind, ["clean_up", LONG, 2.5])
+    worker, task = begin(kind, ["clean_up", LONG, 2.5], seen="working")
 
     worker.terminate()
     os.kill(ledger.wait_for("cleaning").pid, signal.SIGUSR1)  # one more, whoever sends it
     ends(worker, within)
 
-    assert ledger.names(task.id) == ["start", "cleaning", "cleaned", "interrupted"]
+    assert ledger.names(task.id) == ["start", "working", "cleaning", "cleaned", "interrupted"]
     expected = ("queued", None) if kind == "reentrant" else ("failed", "interrupted")
     assert state(task) == expected
 

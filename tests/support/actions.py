@@ -124,19 +124,21 @@ def wait_for_file(path: str) -> None:
 
 @step
 def swallow(seconds: float) -> None:
-    """Ignore WorkerShutdown, as careless code would."""
+    """Ignore WorkerShutdown, as careless code would: all of it that comes after `working`."""
     until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
-            time.sleep(0.01)
-        except WorkerShutdown:
-            trace("swallowed")
+    try:
+        trace("working")
+        time.sleep(seconds)
+    except WorkerShutdown:
+        trace("swallowed")
+        time.sleep(max(0.0, until - time.monotonic()))
 
 
 @step
 def clean_up(seconds: float, cleaning: float) -> None:
-    """Sleep; interrupted or not, clean up in `finally`."""
+    """Sleep; interrupted or not after `working`, clean up in `finally`."""
     try:
+        trace("working")
         time.sleep(seconds)
     finally:
         trace("cleaning")
