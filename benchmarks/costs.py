@@ -206,18 +206,22 @@ def held(told: Mapping[str, object]) -> int:
 
 def memory(client: Any) -> Pair:
     """Return how many bytes all of a task takes while it waits and when it is over."""
-    found = []
-    for count in (QUEUED, FINISHED):
-        client.flushall()
-        enqueue_noops(1)
-        empty = held(client.info("memory"))
-        enqueue_noops(count)
-        if count == FINISHED:
+    return _held_by(client, QUEUED, run=False), _held_by(client, FINISHED, run=True)
+
+
+def _held_by(client: Any, count: int, *, run: bool) -> float:
+    def held_with(tasks: int) -> int:
+        enqueue_noops(tasks)
+        if run:
             program = worker_program("-q", "--burst", "--concurrency", "4")
             subprocess.run(program, check=True, timeout=600)
-        found.append((held(client.info("memory")) - empty) / count)
+        return held(client.info("memory"))
+
     client.flushall()
-    return found[0], found[1]
+    before = held_with(1)  # with the scripts, and what else is loaded but once
+    after = held_with(count)
+    client.flushall()
+    return (after - before) / count
 
 
 def main() -> None:

@@ -69,7 +69,7 @@ def run(concurrency: int, *options: str) -> float:
         found = rate(
             waiting, lambda: subprocess.run(program, check=True, timeout=600, capture_output=True)
         )
-        done = client.zcard("redis_tasks:finished")
+        done = client.llen("redis_tasks:over:finished")
         client.flushall()
     if done != min(waiting, 10_000):  # FINISHED_TASKS_MAX
         raise SystemExit(f"only {done} of {waiting} tasks have finished")

@@ -16,6 +16,7 @@ from dashboard import (
     queries_graph,
     queries_history,
     queries_lists,
+    queries_registry,
     queries_schedule,
     queries_statistics,
     queries_task,
@@ -78,12 +79,12 @@ def overview(span: str = "hour") -> Overview:
         dynos = queries_workers.dynos()
         live = queries_workers.live(dynos)
         queues = queue_lines(queries_lists.busiest(), live)
-        finished, failed = ask([("ZCARD", keys.registry(r)) for r in ("finished", "failed")])
+        finished, failed = queries_registry.sizes((keys.FINISHED, keys.FAILED))
         totals = Totals(
             waiting=sum(queue.waiting for queue in queues),
             running=sum(queue.running for queue in queues),
-            finished=finished or 0,
-            failed=failed or 0,
+            finished=finished,
+            failed=failed,
             workers=sum(len(dyno.workers) for dyno in live),
             busy=sum(dyno.busy for dyno in live),
             failed_last_hour=_last_hour("failed"),

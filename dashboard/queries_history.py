@@ -7,6 +7,7 @@ from operator import itemgetter
 
 from dashboard import queries_lists, queries_workers
 from dashboard.queries_reading import ask, ask_columns, now
+from dashboard.queries_registry import entries, places
 from dashboard.shapes import MOST_BARS, Bar, HistoryPage, Lane
 from redis_tasks import clock, keys
 from redis_tasks.task import Task
@@ -45,29 +46,31 @@ def _moment(milliseconds: int) -> datetime:
 
 
 def _candidates(start: datetime, end: datetime) -> tuple[list[bytes], bool]:
-    low, high = clock.to_ms(start), clock.to_ms(end)
-    commands: list[tuple[object, ...]] = []
-    for name in (keys.FINISHED, keys.FAILED):
-        key = keys.registry(name)
-        commands += [
-            ("ZRANGE", key, high, low, "BYSCORE", "REV", "LIMIT", 0, MOST_BARS + 1, "WITHSCORES"),
-            ("ZRANGE", key, f"({high}", "+inf", "BYSCORE", "LIMIT", 0, LATER),
-        ]
+    ended, later = _ended(clock.to_ms(start), clock.to_ms(end) + 1)
     names = queries_lists.queue_names()
     running = [("ZRANGE", keys.leases(name), 0, MOST_BARS) for name in names]
     interrupted = ("-inf", "(-900000000000", "BYSCORE", "LIMIT", 0, LATER)  # that wait again
     again = [("ZRANGE", keys.queue(name), *interrupted) for name in names]
-    within = [*commands, *running, *again]
-    finished, later, failed, later_failed, *under_way = ask(within)
-    ended = sorted(
-        (*queries_workers.pairs(finished or []), *queries_workers.pairs(failed or [])),
-        key=lambda pair: -float(pair[1]),
-    )
-    ids = [raw for raw, _ in ended[:MOST_BARS]]
-    for part in (*under_way, later, later_failed):
+    ids = ended[:MOST_BARS]
+    for part in (*ask([*running, *again]), later):
         ids += part or []
     found = list(dict.fromkeys(ids))
     return found[: MOST_BARS + 2 * LATER], len(ended) <= MOST_BARS
+
+
+def _ended(low: int, above: int) -> tuple[list[bytes], list[bytes]]:
+    """Return the tasks that ended between two moments, newest first, and the first ones after."""
+    registries = (keys.FINISHED, keys.FAILED)
+    found = places([(name, moment) for name in registries for moment in (low, above)])
+    within, later = [], []
+    for name, first, end in zip(registries, found[::2], found[1::2], strict=True):
+        for entry in entries(name, max(first, end - MOST_BARS - 1), end + LATER):
+            if entry[0] >= above:
+                later.append(entry)
+            elif entry[0] >= low:
+                within.append(entry)
+    within.sort(reverse=True)
+    return [task_id for _, task_id in within], [task_id for _, task_id in later]
 
 
 def _runs(ids: Sequence[bytes]) -> Iterator[_Run]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from dashboard import queries_workers
 from dashboard.queries_reading import ask, ask_columns, ask_one, once
+from dashboard.queries_registry import BEGINNING, FOREVER, entries, places
 from dashboard.queries_scan import matching
 from dashboard.queries_tasks import fetch, line
 from dashboard.shapes import LARGEST_PAGE, WINDOW, Filter, Page, TaskLine
@@ -44,17 +45,21 @@ def waiting(queue: str, number: int, size: int, wanted: Filter) -> Page[TaskLine
 
 def over(registry: str, number: int, size: int, wanted: Filter) -> Page[TaskLine]:
     """Return tasks of a registry, newest first."""
-    key = keys.registry(registry)
-    low = "-inf" if wanted.since is None else clock.to_ms(wanted.since)
-    high = "+inf" if wanted.until is None else clock.to_ms(wanted.until)
-    begins_at = ("ZRANGE", key, high, low, "BYSCORE", "REV", "LIMIT")
+    low = BEGINNING if wanted.since is None else clock.to_ms(wanted.since)
+    above = FOREVER if wanted.until is None else clock.to_ms(wanted.until) + 1
+    first, end = places([(registry, low), (registry, above)])
+
+    def newest(after: int, most: int) -> list[bytes]:
+        found = entries(registry, max(first, end - after - most), end - after)
+        # Others may have moved what is there since the places were looked for.
+        return [task_id for ended_at, task_id in found if low <= ended_at < above][::-1]
+
     rest = replace(wanted, since=None, until=None)
-    total = ask_one("ZCOUNT", key, low, high) or 0
+    total = max(0, end - first)
     if rest.is_empty:
         page = _page(number, size, total)
-        ids = texts(ask_one(*begins_at, (page.number - 1) * page.size, page.size))
-        return replace(page, items=lines(ids))
-    return _filtered(ask_one(*begins_at, 0, WINDOW) or [], number, size, rest, total)
+        return replace(page, items=lines(texts(newest((page.number - 1) * page.size, page.size))))
+    return _filtered(newest(0, WINDOW), number, size, rest, total)
 
 
 def running(number: int, size: int, wanted: Filter) -> Page[TaskLine]:

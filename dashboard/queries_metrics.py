@@ -4,9 +4,15 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dashboard import queries_lists, queries_schedule, queries_statistics, queries_workers
+from dashboard import (
+    queries_lists,
+    queries_registry,
+    queries_schedule,
+    queries_statistics,
+    queries_workers,
+)
 from dashboard.queries_overview import queue_lines
-from dashboard.queries_reading import ask, reading
+from dashboard.queries_reading import reading
 from dashboard.shapes import QueueLine
 from redis_tasks import keys
 from redis_tasks.statistics import BOUNDS, Counts, Pair
@@ -30,11 +36,10 @@ def measures() -> Measures:
     with reading():
         dynos = queries_workers.dynos()
         names = (keys.FINISHED, keys.FAILED)
-        sizes = ask(("ZCARD", keys.registry(name)) for name in names)
         return Measures(
             queues=queue_lines(queries_lists.busiest(), queries_workers.live(dynos)),
             workers=Counter(worker.state for dyno in dynos for worker in dyno.workers),
-            kept={name: size or 0 for name, size in zip(names, sizes, strict=True)},
+            kept=dict(zip(names, queries_registry.sizes(names), strict=True)),
             counts=queries_statistics.for_ever(),
             scheduler_leads=queries_schedule.has_leader(),
         )

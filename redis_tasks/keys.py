@@ -10,8 +10,8 @@ p:q:<queue>         zset    waiting task ids by rank: interrupted < at front < n
 p:leases:<queue>    zset    running task ids by the moment their lease runs out
 p:wake:<queue>      list    wake-up tokens, at most 64 and never more than the queue
 p:queues            set     names of all queues
-p:finished          zset    ids of finished tasks by the moment they ended
-p:failed            zset    ids of failed tasks by the moment they ended
+p:over:finished     list    finished tasks, "<moment of its end> <task>", oldest first
+p:over:failed       list    failed tasks in the same way
 p:totals            hash    seq: last sequence number; finished, failed, graphs: bytes kept;
                             tight: set while no more is enqueued for want of memory
 p:workers           zset    ids of live supervisors by their last sign of life
@@ -107,7 +107,7 @@ def queues() -> str:
 
 
 def registry(name: str) -> str:
-    return f"{settings.REDIS_PREFIX}:{name}"
+    return f"{settings.REDIS_PREFIX}:over:{name}"
 
 
 def totals() -> str:

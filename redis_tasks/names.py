@@ -1,4 +1,6 @@
-"""Say which names queues may have, which ids tasks."""
+"""Say what queues, tasks, workers may be called."""
+
+import os
 
 MOST_BYTES = 255
 
@@ -6,6 +8,11 @@ MOST_BYTES = 255
 def is_name(name: object) -> bool:
     """Tell whether *name* is printable text of 1 to 255 bytes."""
     return isinstance(name, str) and name.isprintable() and 1 <= len(name.encode()) <= MOST_BYTES
+
+
+def new_worker_id() -> str:
+    """Return a new id for a supervisor: short, since the record of each task has it."""
+    return os.urandom(8).hex()
 
 
 def check_name(name: object, what: str) -> str:

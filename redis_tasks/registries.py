@@ -22,10 +22,21 @@ def read_part(key: str, offset: int, length: int) -> list[str]:
     """Return ids of a sorted set, lowest rank first."""
     if length == 0:
         return []
+    found = connection.zrange(key, offset, last_of(offset, length))
+    return [task_id.decode(errors="replace") for task_id in found]
+
+
+def last_of(offset: int, length: int) -> int:
+    """Return the index of the last one of a part that is not empty."""
     last = length if length < 0 else offset + length - 1
-    if offset < 0 <= last:
-        last = -1  # more were asked for than there are from there on
-    return [task_id.decode(errors="replace") for task_id in connection.zrange(key, offset, last)]
+    # Below zero to zero and more: more were asked for than there are from there on.
+    return -1 if offset < 0 <= last else last
+
+
+def split_entry(entry: bytes) -> tuple[int, bytes]:
+    """Return when a task in a registry ended (ms), 0 if that is not known, and its id."""
+    moment, _, task_id = entry.partition(b" ")
+    return (int(moment), task_id) if moment.isdigit() and len(moment) < 14 else (0, entry)
 
 
 class TaskRegistry:
@@ -38,10 +49,13 @@ class TaskRegistry:
         return f"TaskRegistry({self.name!r})"
 
     def count(self) -> int:
-        return int(connection.zcard(keys.registry(self.name)))
+        return int(connection.llen(keys.registry(self.name)))
 
     def get_task_ids(self, offset: int = 0, length: int = -1) -> list[str]:
-        return read_part(keys.registry(self.name), offset, length)
+        if length == 0:
+            return []
+        found = connection.lrange(keys.registry(self.name), offset, last_of(offset, length))
+        return [split_entry(entry)[1].decode(errors="replace") for entry in found]
 
     def get_tasks(self, offset: int = 0, length: int = -1) -> list[Task]:
         """Return the tasks; one that disappears meanwhile is passed over."""

@@ -78,7 +78,7 @@ class Task(Record):
             "fn": path.encode(),
             "args": arguments,
             "re": b"1" if options.reentrant else b"",
-            "to": str(timeout).encode(),
+            "to": b"%.15g" % timeout,  # shorter in Redis without ".0"
             "sec": description.write_places(secret),
         }
         self._call: tuple[tuple[Any, ...], dict[str, Any]] | None = (tuple(args), dict(kwargs))

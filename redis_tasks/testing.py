@@ -1,11 +1,11 @@
 """Run queued tasks in this process, for users' tests."""
 
 import itertools
-import uuid
 from collections.abc import Sequence
 
 from redis_tasks import execution, lifecycle, middleware
 from redis_tasks.lifecycle import TaskOutcome
+from redis_tasks.names import new_worker_id
 from redis_tasks.queue import Queue
 from redis_tasks.store import client, graph_scripts, scripts
 from redis_tasks.store.scripts import Claimed, Settled, Settlement
@@ -28,7 +28,7 @@ class TWorker:
     """
 
     def __init__(self, queues: Sequence[str] = ("default",)) -> None:
-        self.id = str(uuid.uuid4())
+        self.id = new_worker_id()
         self.queues = [Queue(name).name for name in queues]
         self.succeeded: list[Task] = []
         self.failed: list[Task] = []

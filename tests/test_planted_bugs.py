@@ -150,13 +150,13 @@ BUGS = [
     ("bytes not counted", "  grown[status] = grown[status] + bytes", ""),
     (
         "bytes counted twice after a late result",
-        "  grown[name] = grown[name] - count(task.sz)",
+        "  grown.failed = grown.failed - count(task.sz)",
         "",
     ),
     ("bytes of meta not counted", "  redis.call('HINCRBY', KEYS[1], task[1], change)", ""),
     (
         "registries without a limit of count",
-        "    local over = redis.call('ZCARD', PREFIX .. ':' .. name) - limit",
+        "    local over = redis.call('LLEN', registry(name)) - limit",
         "    local over = 0",
     ),
     (
@@ -165,9 +165,14 @@ BUGS = [
         "  while false do",
     ),
     (
+        "left in its registry when it is deleted",
+        "  redis.call('LREM', registry(name), is_newer and -1 or 1, entry(ended_at, id))",
+        "",
+    ),
+    (
         "newest dropped",
-        "  local oldest = redis.call('ZPOPMIN', PREFIX .. ':' .. name, number)",
-        "  local oldest = redis.call('ZPOPMAX', PREFIX .. ':' .. name, number)",
+        "  for _, oldest in ipairs(redis.call('LPOP', registry(name), number) or {}) do",
+        "  for _, oldest in ipairs(redis.call('RPOP', registry(name), number) or {}) do",
     ),
     (
         "meta from a run that is over",

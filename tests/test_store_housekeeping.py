@@ -1,4 +1,4 @@
-"""Scripts that keep the house: recovery, cancelling, deleting, and what bounds the store."""
+"""Scripts that keep the house: recovery, cancelling, deleting."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,18 @@ from redis_tasks import conf, keys
 from redis_tasks.conf import connection, settings
 from redis_tasks.store import client, scripts
 from redis_tasks.store.scripts import Recovered, Settled, Settlement
-from tests.support.store_calls import claim, enqueue, field, register, settle, start, waiting
+from tests.support.store_calls import (
+    claim,
+    enqueue,
+    field,
+    kept,
+    redis_now,
+    register,
+    settle,
+    start,
+    totals,
+    waiting,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -17,11 +28,6 @@ def _registered(settings_for_test: dict[str, Any]) -> Iterator[None]:
     register()
     yield
     client.use(None)
-
-
-def redis_now() -> int:
-    seconds, microseconds = connection.time()
-    return int(seconds) * 1000 + int(microseconds) // 1000
 
 
 def recovered_since(milliseconds: int, *, grace_ends: int = 0) -> None:
@@ -38,17 +44,6 @@ def lose(*ids: str, **more: Any) -> list[Recovered]:
     recovered = client.run(scripts.recover("q"))
     assert recovered is not None
     return recovered
-
-
-def totals() -> dict[str, int]:
-    found = {
-        name.decode(): int(value) for name, value in connection.hgetall(keys.totals()).items()
-    }
-    return {name: found.get(name, 0) for name in (keys.FINISHED, keys.FAILED)}
-
-
-def kept(registry: str) -> list[str]:
-    return [id_.decode() for id_ in connection.zrange(keys.registry(registry), 0, -1)]
 
 
 # recover
@@ -218,54 +213,6 @@ def test_only_its_run_may_change_the_meta_of_a_running_task() -> None:
     assert client.run(scripts.save_meta("unknown", "", None, b"1")) == "gone"
 
 
-# Bounds
-
-
-def test_the_oldest_of_a_registry_are_dropped() -> None:
-    with settings.override(FINISHED_TASKS_MAX=2):
-        for number in range(1, 5):
-            enqueue(f"t{number}")
-            claim(number)
-            settle(f"t{number}", "finish")
-
-    assert kept(keys.FINISHED) == ["t3", "t4"]
-    assert not connection.exists(keys.task("t1"))
-    assert totals()[keys.FINISHED] == sum(int(field(id_, "sz")) for id_ in ("t3", "t4"))
-
-
-def test_both_registries_together_keep_within_their_bytes() -> None:
-    with settings.override(REGISTRIES_MAX_BYTES=1000):
-        for number in range(1, 7):
-            enqueue(f"t{number}")
-            claim(number)
-            settle(f"t{number}", "finish" if number % 2 else "fail")
-
-    assert sum(totals().values()) <= 1000
-    assert "t6" in kept(keys.FAILED)
-
-
-def test_bytes_of_records_that_somebody_removed_are_forgotten() -> None:
-    connection.hset(keys.totals(), keys.FINISHED, 10**12)
-
-    start("t")
-    settle("t", "finish")
-    enqueue("u")
-    claim(2)
-    settle("u", "finish")
-
-    assert kept(keys.FINISHED) == ["u"]
-    assert totals()[keys.FINISHED] == int(field("u", "sz"))
-
-
-def test_a_registry_forgets_what_is_too_old() -> None:
-    start("t")
-    settle("t", "finish")
-
-    assert client.run(scripts.expire(keys.FINISHED, 60)) == 0
-    assert client.run(scripts.expire(keys.FINISHED, 0)) == 1
-    assert totals()[keys.FINISHED] == 0
-
-
 # Supervisors
 
 
@@ -361,7 +308,7 @@ def test_a_spoilt_record_does_not_stop_recovery(name: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_spoilt_record_in_a_registry_is_dropped_in_time(name: str) -> None:
-    connection.zadd(keys.registry(keys.FINISHED), {plant(name): 1})
+    connection.rpush(keys.registry(keys.FINISHED), f"1 {plant(name)}")
     start("good")
 
     with settings.override(FINISHED_TASKS_MAX=1):

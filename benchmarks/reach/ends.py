@@ -51,7 +51,7 @@ def _start(client: Any) -> float:
     enqueue_noops(1)
     began = time.monotonic()
     process = _worker(1)
-    _until(lambda: client.zcard("redis_tasks:finished"))
+    _until(lambda: client.llen("redis_tasks:over:finished"))
     took = time.monotonic() - began
     process.terminate()
     process.wait(LIMIT)

@@ -19,6 +19,7 @@ from demo.tasks import count_words
 from redis_tasks import keys, once_per_day, run_every
 from redis_tasks.conf import connection
 from redis_tasks.contrib.graph import chain
+from redis_tasks.registries import TaskRegistry
 from redis_tasks.store import client, scripts
 from redis_tasks.store.scripts import NewTask
 from tests.conftest import StartServer, UseSettings
@@ -105,7 +106,7 @@ def path_of(kind: str, name: str) -> str:
 
 
 def newest(registry: str) -> str:
-    return str(connection.zrange(keys.registry(registry), -1, -1)[0].decode())
+    return TaskRegistry(registry).get_task_ids(-1)[0]
 
 
 def enqueue(name: str, queue: str = "default") -> None:

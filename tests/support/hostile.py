@@ -57,7 +57,7 @@ def plant(number: int, payload: str) -> None:
     pipeline.zadd(keys.queue(payload), {task_id(payload, "queued"): number})
     pipeline.zadd(keys.leases(payload), {task_id(payload, "running"): now + 60_000})
     for registry in ("finished", "failed"):
-        pipeline.zadd(keys.registry(registry), {task_id(payload, registry): now - 1000})
+        pipeline.rpush(keys.registry(registry), f"{now - 1000} {task_id(payload, registry)}")
     _plant_worker(pipeline, payload, now)
     pipeline.zadd(keys.failures(), {f"group {number}": now})
     group = {

@@ -7,7 +7,7 @@ from redis_tasks import keys
 BATCH = 5_000
 QUEUE = "big"
 
-# Tasks from one number on, of the state and in the sorted set that ARGV name. Those that wait
+# Tasks from one number on, of the state and in the place that ARGV name. Those that wait
 # were enqueued one a millisecond; those that failed did so one a second, up to now.
 LOAD = """
 local p, name, state, from, to, last = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -15,7 +15,13 @@ local time = redis.call('TIME')
 local now = time[1] * 1000
 local functions = {'shop.mail.send_receipt', 'shop.images.resize', 'shop.search.reindex_product'}
 local lines = {'ValueError: no such order', 'httpx.ReadTimeout: The read operation timed out'}
-local ranked = {}
+local placed = {}
+local function place()
+  if #placed > 0 then
+    redis.call(state == 'failed' and 'RPUSH' or 'ZADD', p .. ':' .. name, unpack(placed))
+  end
+  placed = {}
+end
 for i = from + 1, to do
   local id = string.format('%s-%08d-0000-4000-8000-000000000000', state, i)
   local at = state == 'failed' and now - (last - i) * 1000 or now - (last - i)
@@ -29,23 +35,25 @@ for i = from + 1, to do
     end
   end
   redis.call('HSET', p .. ':t:' .. id, unpack(record))
-  ranked[#ranked + 1] = state == 'failed' and at + 900 or i
-  ranked[#ranked + 1] = id
-  if #ranked == 2000 then
-    redis.call('ZADD', p .. ':' .. name, unpack(ranked))
-    ranked = {}
+  if state == 'failed' then
+    placed[#placed + 1] = (at + 900) .. ' ' .. id
+  else
+    placed[#placed + 1] = i
+    placed[#placed + 1] = id
   end
+  if #placed >= 2000 then place() end
 end
-if #ranked > 0 then redis.call('ZADD', p .. ':' .. name, unpack(ranked)) end
+place()
 """
 
 
 def add(client: "redis.Redis", waiting: int, failed: int) -> None:
-    """Put *waiting* tasks into the queue ``QUEUE``, *failed* ones into their registry."""
+    """Put *waiting* tasks into the queue ``QUEUE``, *failed* ones alone into their registry."""
+    client.delete(keys.registry(keys.FAILED))
     load = client.register_script(LOAD)
     for name, state, number in (
         (f"q:{QUEUE}", "queued", waiting),
-        (keys.FAILED, "failed", failed),
+        (f"over:{keys.FAILED}", "failed", failed),
     ):
         for begin in range(0, number, BATCH):
             end = min(begin + BATCH, number)

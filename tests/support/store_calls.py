@@ -4,6 +4,7 @@ from typing import Any
 
 from redis_tasks import keys
 from redis_tasks.conf import connection
+from redis_tasks.registries import TaskRegistry
 from redis_tasks.store import client, scripts
 from redis_tasks.store.scripts import Claimed, NewTask, Settled, Settlement
 
@@ -48,3 +49,20 @@ def tokens() -> int:
 
 def waiting() -> list[str]:
     return [id_.decode() for id_ in connection.zrange(keys.queue("q"), 0, -1)]
+
+
+def redis_now() -> int:
+    """Return the server's moment (ms)."""
+    seconds, microseconds = connection.time()
+    return int(seconds) * 1000 + int(microseconds) // 1000
+
+
+def totals() -> dict[str, int]:
+    found = {
+        name.decode(): int(value) for name, value in connection.hgetall(keys.totals()).items()
+    }
+    return {name: found.get(name, 0) for name in (keys.FINISHED, keys.FAILED)}
+
+
+def kept(registry: str) -> list[str]:
+    return TaskRegistry(registry).get_task_ids()

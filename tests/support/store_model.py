@@ -1,6 +1,7 @@
 """What the scripts promise, in plain Python: a task has one place, which its run may change."""
 
 import re
+from itertools import takewhile
 
 from redis_tasks.store import client
 from tests.support.store_records import Host, Limits, Record, Run, Wanted
@@ -24,6 +25,7 @@ class World:
         self.queues: dict[str, dict[str, int]] = {}
         self.tokens: dict[str, int] = {}
         self.leases: dict[str, dict[str, int]] = {}
+        # In the order of the ends: task -> moment.
         self.registries: dict[str, dict[str, int]] = {"finished": {}, "failed": {}}
         self.guards: dict[str, tuple[int, int]] = {}
         self.hosts: dict[str, Host] = {}
@@ -269,7 +271,7 @@ class World:
                 self._drop_oldest(name)
         while self.size() > self.limits.size:
             # Where both are as old, the finished one: "finished" > "failed".
-            oldest = [(-min(kept.values()), name) for name, kept in self._kept()]
+            oldest = [(-next(iter(kept.values())), name) for name, kept in self._kept()]
             self._drop_oldest(max(oldest)[1])
 
     def _kept(self) -> list[tuple[str, dict[str, int]]]:
@@ -277,7 +279,7 @@ class World:
 
     def _drop_oldest(self, name: str) -> None:
         kept = self.registries[name]
-        id_ = min(kept, key=lambda id_: (kept[id_], id_))
+        id_ = next(iter(kept))
         del kept[id_]
         self._forget(id_)
 
@@ -286,7 +288,7 @@ class World:
 
     def expire(self, name: str, ttl: int) -> int:
         kept = self.registries[name]
-        old = [id_ for id_ in kept if kept[id_] <= self.now - ttl]
+        old = list(takewhile(lambda id_: kept[id_] <= self.now - ttl, kept))
         for id_ in old:
             del kept[id_]
             self._forget(id_)

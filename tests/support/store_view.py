@@ -16,7 +16,7 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
   local content = {}
   if kind == 'hash' then content = redis.call('HGETALL', key) end
   if kind == 'zset' then content = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES') end
-  if kind == 'list' then content = {redis.call('LLEN', key)} end
+  if kind == 'list' then content = redis.call('LRANGE', key, 0, -1) end
   if kind == 'set' then content = redis.call('SMEMBERS', key) end
   table.insert(found, {key, kind, content})
 end
@@ -65,9 +65,9 @@ def _place(view: View, name: str, kind: str, content: list[Any]) -> None:
         case "leases", "zset":
             view.leases[rest] = _scores(content)
         case "wake", "list":
-            view.tokens[rest] = int(content[0])
-        case (("finished" | "failed"), "zset"):
-            view.registries[name] = _scores(content)
+            view.tokens[rest] = len(content)
+        case "over", "list":
+            view.registries[rest] = _moments(content)
         case (("counts" | "failure"), ("hash" | "string")):
             pass  # statistics: they have tests of their own
         case "tomb", "set" if re.fullmatch(r"\d+:\d{1,4}", rest):
@@ -99,3 +99,10 @@ def _pairs(content: list[bytes]) -> Fields:
 
 def _scores(content: list[bytes]) -> dict[str, int]:
     return {member: int(float(score)) for member, score in _pairs(content).items()}
+
+
+def _moments(entries: list[bytes]) -> dict[str, int]:
+    found = [entry.decode().split(" ", 1) for entry in entries]
+    ended = {id_: int(moment) for moment, id_ in found}
+    assert len(ended) == len(found), "a task is twice in its registry"
+    return ended

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- uses clock, fields, tombs, wake, graph
+-- uses clock, fields, tombs, wake, graph, registry
 -- Delete tasks wherever they are, except running ones.
 --
 -- KEYS     1 totals
@@ -8,7 +8,7 @@
 local now = clock()
 
 local function delete(id)
-  local task = fields(id, 'st', 'q', 'enq', 'sz', 'g')
+  local task = fields(id, 'st', 'q', 'enq', 'sz', 'g', 'end')
   if not task[1] then return 'gone' end
   if task[1] == 'running' then return 'running' end
   if task[1] == 'queued' then
@@ -17,7 +17,7 @@ local function delete(id)
     trim_tokens(PREFIX .. ':q:' .. name, PREFIX .. ':wake:' .. name)
     end_node(task[5], id, 'cancelled', now)
   elseif task[1] == 'finished' or task[1] == 'failed' then
-    redis.call('ZREM', PREFIX .. ':' .. task[1], id)
+    leave_registry(task[1], task[6], id)
     redis.call('HINCRBY', KEYS[1], task[1], 0 - count(task[4]))
   end
   forget(id, task[3], now)

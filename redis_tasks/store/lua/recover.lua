@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- uses clock, fields, statistics, counts, failures, tombs, wake, graph, ends, room
+-- uses clock, fields, statistics, counts, failures, tombs, wake, graph, registry, ends, room
 -- Take back the tasks of one queue whose lease ran out, at most 100.
 --
 -- KEYS     1 totals  2 leases  3 guard  4 where to count, if statistics are wanted

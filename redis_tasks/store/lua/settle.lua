@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- uses clock, fields, statistics, counts, failures, tombs, wake, graph, ends, room
+-- uses clock, fields, statistics, counts, failures, tombs, wake, graph, registry, ends, room
 -- Record how some runs ended, each only if the record still says that the run is the caller's.
 --
 -- KEYS     1 totals  2 where to count, if statistics are wanted
@@ -24,7 +24,8 @@ end
 -- The lost run of a task that nobody else may start: its late result is the true one.
 local function settle_late(task, id, move, reason, text)
   if move ~= 'finish' and move ~= 'fail' then return 'already' end
-  leave_registry('failed', task, id)
+  leave_registry('failed', task['end'], id)
+  grown.failed = grown.failed - count(task.sz)
   redis.call('HDEL', PREFIX .. ':t:' .. id, 'why', 'err', 'gist')
   return apply(task, id, move, reason, text)
 end

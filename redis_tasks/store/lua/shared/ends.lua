@@ -1,11 +1,11 @@
 -- The ways in which a run ends. Each takes the task's id and the fields of its record, read by
 -- read(), and is called only after the guard: the record is running and its run is the caller's.
 local KEPT_ARGUMENTS = 1024  -- bytes of arguments that a finished task keeps
-local RECORD_BYTES = 380     -- what a record takes in Redis beside its arguments and texts
+local RECORD_BYTES = 280     -- what a record takes in Redis beside its arguments and texts
 local LONGEST_PAST = 900     -- bytes about runs that were cut short, the last of them
 local LONGEST_NAME = 40      -- bytes of a worker's name there
 local grown = {finished = 0, failed = 0}  -- change of the bytes that each registry keeps
-local entered = {finished = {}, failed = {}}  -- moment, task, moment, task, ...
+local entered = {finished = {}, failed = {}}  -- entries of tasks that have ended
 local released = {}  -- queue -> tasks that have no lease there any more
 local unreported = {}  -- "<run> <task>" of failed runs of which no middleware has heard
 -- Reasons that are not told by the task's own process, which is the one that has its middleware.
@@ -34,18 +34,11 @@ local function leave_worker(task, id)
   runs[#runs + 1] = id .. ' ' .. task.run
 end
 
-local function leave_registry(name, task, id)
-  redis.call('ZREM', PREFIX .. ':' .. name, id)
-  grown[name] = grown[name] - count(task.sz)
-end
-
 -- The end of every task that ends in its registry: all that follows from an end begins here.
 local function close(task, id, status, bytes, now, ...)
   bytes = bytes + RECORD_BYTES + #task.meta
   redis.call('HSET', PREFIX .. ':t:' .. id, 'st', status, 'end', now, 'sz', bytes, ...)
-  local places = entered[status]
-  places[#places + 1] = now
-  places[#places + 1] = id
+  table.insert(entered[status], entry(now, id))
   grown[status] = grown[status] + bytes
   count_run(task, status, now)
   end_node(task.g, id, status, now)
@@ -68,8 +61,8 @@ local function write_places()
     redis.call('ZREM', PREFIX .. ':leases:' .. queue, unpack(ids))
   end
   for supervisor, runs in pairs(vacated) do vacate(PREFIX .. ':w:' .. supervisor, runs) end
-  for name, ids in pairs(entered) do
-    if #ids > 0 then redis.call('ZADD', PREFIX .. ':' .. name, unpack(ids)) end
+  for name, entries in pairs(entered) do
+    if #entries > 0 then redis.call('RPUSH', registry(name), unpack(entries)) end
   end
 end
 

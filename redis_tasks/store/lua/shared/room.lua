@@ -1,22 +1,27 @@
 -- Keeps both registries within their limits of count and of bytes: oldest dropped first, at most
 -- 100 tasks a call, so that a lowered limit is reached over several calls.
 local function drop_oldest(name, number, now)
-  local oldest = redis.call('ZPOPMIN', PREFIX .. ':' .. name, number)
   local records = {}
-  for i = 1, #oldest, 2 do
-    local kept = fields(oldest[i], 'enq', 'sz')
+  for _, oldest in ipairs(redis.call('LPOP', registry(name), number) or {}) do
+    local _, id = parts(oldest)
+    local kept = fields(id, 'enq', 'sz')
     grown[name] = grown[name] - count(kept[2])
-    records[#records + 1] = PREFIX .. ':t:' .. oldest[i]
-    bury_young(oldest[i], kept[1], now)
+    records[#records + 1] = PREFIX .. ':t:' .. id
+    bury_young(id, kept[1], now)
   end
   if #records > 0 then redis.call('DEL', unpack(records)) end
-  return #oldest / 2
+  return #records
+end
+
+local function oldest_end(name)
+  local oldest = redis.call('LINDEX', registry(name), 0)
+  return oldest and parts(oldest) or math.huge
 end
 
 local function keep_bounded(finished_max, failed_max, bytes_max, now)
   local dropped = 0
   for name, limit in pairs({finished = finished_max, failed = failed_max}) do
-    local over = redis.call('ZCARD', PREFIX .. ':' .. name) - limit
+    local over = redis.call('LLEN', registry(name)) - limit
     over = math.min(over, 100 - dropped)
     if over > 0 then dropped = dropped + drop_oldest(name, over, now) end
   end
@@ -24,16 +29,14 @@ local function keep_bounded(finished_max, failed_max, bytes_max, now)
   local bytes = redis.call('HMGET', KEYS[1], 'finished', 'failed')
   local kept = (tonumber(bytes[1]) or 0) + (tonumber(bytes[2]) or 0)
   while kept + grown.finished + grown.failed > bytes_max and dropped < 100 do
-    local finished = redis.call('ZRANGE', PREFIX .. ':finished', 0, 0, 'WITHSCORES')
-    local failed = redis.call('ZRANGE', PREFIX .. ':failed', 0, 0, 'WITHSCORES')
-    if #finished + #failed == 0 then
+    local finished, failed = oldest_end('finished'), oldest_end('failed')
+    if finished == math.huge and failed == math.huge then
       -- What still counts are records that were evicted, or deleted by hand.
       redis.call('HDEL', KEYS[1], 'finished', 'failed')
       grown.finished, grown.failed = 0, 0
       break
     end
-    local newer_failed = #failed == 0 or (#finished > 0 and finished[2] - failed[2] <= 0)
-    dropped = dropped + drop_oldest(newer_failed and 'finished' or 'failed', 1, now)
+    dropped = dropped + drop_oldest(finished <= failed and 'finished' or 'failed', 1, now)
   end
 
   for name, change in pairs(grown) do

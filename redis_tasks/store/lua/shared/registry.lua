@@ -1,0 +1,17 @@
+-- Registries: the tasks that have ended in the order of their ends, each as "<moment> <task>".
+local function registry(name) return PREFIX .. ':over:' .. name end
+
+local function entry(ended_at, id) return (ended_at or '') .. ' ' .. id end
+
+local function parts(noted)
+  local ended_at, id = string.match(noted, '^(%d+) (.*)$')
+  return tonumber(ended_at) or 0, id or noted
+end
+
+-- Searched for from the nearer end: its time grows with the number of tasks on that way.
+local function leave_registry(name, ended_at, id)
+  local half = math.floor(redis.call('LLEN', registry(name)) / 2)
+  local middle = redis.call('LINDEX', registry(name), half)
+  local is_newer = middle and parts(middle) < (tonumber(ended_at) or 0)
+  redis.call('LREM', registry(name), is_newer and -1 or 1, entry(ended_at, id))
+end
