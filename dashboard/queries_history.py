@@ -7,7 +7,7 @@ from operator import itemgetter
 
 from dashboard import queries_lists, queries_workers
 from dashboard.queries_reading import ask, ask_columns, now
-from dashboard.queries_registry import entries, places
+from dashboard.queries_registry import count_before, entries
 from dashboard.shapes import MOST_BARS, Bar, HistoryPage, Lane
 from redis_tasks import clock, keys
 from redis_tasks.task import Task
@@ -61,7 +61,7 @@ def _candidates(start: datetime, end: datetime) -> tuple[list[bytes], bool]:
 def _ended(low: int, above: int) -> tuple[list[bytes], list[bytes]]:
     """Return the tasks that ended between two moments, newest first, and the first ones after."""
     registries = (keys.FINISHED, keys.FAILED)
-    found = places([(name, moment) for name in registries for moment in (low, above)])
+    found = count_before([(name, moment) for name in registries for moment in (low, above)])
     within, later = [], []
     for name, first, end in zip(registries, found[::2], found[1::2], strict=True):
         for entry in entries(name, max(first, end - MOST_BARS - 1), end + LATER):

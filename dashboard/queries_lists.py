@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from dashboard import queries_workers
 from dashboard.queries_reading import ask, ask_columns, ask_one, once
-from dashboard.queries_registry import BEGINNING, FOREVER, entries, places
+from dashboard.queries_registry import BEGINNING, FOREVER, count_before, entries
 from dashboard.queries_scan import matching
 from dashboard.queries_tasks import fetch, line
 from dashboard.shapes import LARGEST_PAGE, WINDOW, Filter, Page, TaskLine
@@ -47,7 +47,7 @@ def over(registry: str, number: int, size: int, wanted: Filter) -> Page[TaskLine
     """Return tasks of a registry, newest first."""
     low = BEGINNING if wanted.since is None else clock.to_ms(wanted.since)
     above = FOREVER if wanted.until is None else clock.to_ms(wanted.until) + 1
-    first, end = places([(registry, low), (registry, above)])
+    first, end = count_before([(registry, low), (registry, above)])
 
     def newest(after: int, most: int) -> list[bytes]:
         found = entries(registry, max(first, end - after - most), end - after)

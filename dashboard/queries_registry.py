@@ -18,10 +18,11 @@ def sizes(names: Sequence[str]) -> list[int]:
     return [number or 0 for number in ask(("LLEN", keys.registry(name)) for name in names)]
 
 
-def places(bounds: Sequence[tuple[str, int]]) -> list[int]:
+def count_before(bounds: Sequence[tuple[str, int]]) -> list[int]:
     """Return how many tasks of a registry ended before a moment (ms), for each pair of them.
 
-    A task that ended before the clock was set back may be on the wrong side of a moment.
+    A task that ended before the clock was set back may be on the wrong side of a moment. What is
+    added and dropped meanwhile moves the places of the others.
     """
     names = [name for name, _ in bounds]
     found = [0] * len(bounds)

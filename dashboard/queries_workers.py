@@ -24,7 +24,7 @@ def dynos() -> tuple[Dyno, ...]:
 def _read() -> tuple[Dyno, ...]:
     # Those that lived last: of very many that died at once nobody wants to see all.
     beats = ask_one("ZRANGE", keys.workers(), 0, MOST - 1, "REV", "WITHSCORES")
-    ids = [(raw.decode(errors="replace"), float(score)) for raw, score in pairs(beats)]
+    ids = [(raw.decode(errors="replace"), float(score)) for raw, score in _pairs(beats)]
     records = ask(("HGETALL", keys.supervisor(supervisor_id)) for supervisor_id, _ in ids)
     found = [
         _dyno(supervisor_id, beat, decode_names(record))
@@ -46,7 +46,7 @@ def with_tasks(found: tuple[Dyno, ...]) -> tuple[Dyno, ...]:
     )
 
 
-def pairs(reply: list[Any]) -> list[tuple[bytes, float]]:
+def _pairs(reply: list[Any]) -> list[tuple[bytes, float]]:
     """Return members of a sorted set with their scores."""
     # The client has paired members with their scores already, or has not: as it likes.
     if reply and isinstance(reply[0], (tuple, list)):

@@ -19,9 +19,7 @@ from dashboard.access import Access
 from dashboard.app import create_app
 from development.processes import tied_to_us
 from development.redis_server import EmbeddedRedis
-from redis_tasks import keys
-from redis_tasks.conf import connection
-from redis_tasks.registries import failed_task_registry
+from redis_tasks.registries import failed_task_registry, finished_task_registry
 from tests.support.browser import Tab, running_browser
 from tests.support.busy_redis import Past, fill
 from tests.support.waiting import wait_until
@@ -44,9 +42,9 @@ def main() -> None:
         os.environ.update(REDIS_URL=redis.url, RT_SETTINGS_MODULE="demo.settings")
         try:
             past = fill(minutes=75, rate=52)
-            before = connection.zcard(keys.registry(keys.FINISHED))
+            before = finished_task_registry.count()
             with alive(past), demo(os.environ), served() as address:
-                wait_until(lambda: connection.zcard(keys.registry(keys.FINISHED)) > before + 2, 60)
+                wait_until(lambda: finished_task_registry.count() > before + 2, 60)
                 take_all(address)
         finally:
             redis.stop()

@@ -40,13 +40,13 @@ All moments are milliseconds since 1970 of the Redis server's clock.
 
 A task's record: ``st`` status, ``q`` queue, ``fn`` function's import path, ``args`` JSON of
 arguments, ``enq`` ``start`` ``end`` moments, ``re`` 1 if reentrant, ``to`` timeout (s), ``seq``
-place in the order of enqueueing, ``run`` number of the last start, ``w`` worker of that run,
-``try`` attempt, ``crash`` ``rel`` how often a run crashed or was released, ``cut`` aborted runs
-as ``start-end-worker,...``, ``why`` reason of a failure in one word, ``err`` its text, ``meta``
-the user's JSON, ``lost`` the run that recovery gave up, ``sz`` bytes counted in the registry,
-``less`` 1 if the arguments were cut when the task finished, ``sec`` JSON list of the arguments
-(position or keyword) that are shown to nobody, ``gist`` the last line of
-``err``, ``g`` the graph whose node it is.
+place in the order of enqueueing until it ends, ``run`` number of the last start, ``w`` worker of
+that run, ``try`` attempt if it is not the run's number, ``crash`` ``rel`` how often a run crashed
+or was released, ``cut`` aborted runs as ``start-end-worker,...``, ``why`` reason of a failure in
+one word, ``err`` its text, ``meta`` the user's JSON, ``lost`` the run that recovery gave up,
+``sz`` bytes counted in the registry, ``less`` 1 if the arguments were cut when the task finished,
+``sec`` JSON list of the arguments (position or keyword) that are shown to nobody, ``gist`` the
+last line of ``err``, ``g`` the graph whose node it is.
 
 A graph's record: ``st`` running or cancelled (none as long as it is half-written), ``on`` what a
 failure does, ``n`` number of its nodes, ``enq`` ``end`` moments, ``busy`` how many tasks have not

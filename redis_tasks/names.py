@@ -10,9 +10,12 @@ def is_name(name: object) -> bool:
     return isinstance(name, str) and name.isprintable() and 1 <= len(name.encode()) <= MOST_BYTES
 
 
-def new_worker_id() -> str:
-    """Return a new id for a supervisor: short, since the record of each task has it."""
-    return os.urandom(8).hex()
+def new_id() -> str:
+    """Return a random UUID (version 4, RFC 9562), in less time than ``uuid.uuid4()`` takes."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) % 4]
+    parts = (digits[:8], digits[8:12], f"4{digits[13:16]}", f"{variant}{digits[17:20]}")
+    return f"{'-'.join(parts)}-{digits[20:]}"
 
 
 def check_name(name: object, what: str) -> str:

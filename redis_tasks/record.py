@@ -123,7 +123,7 @@ class Record:
     @property
     def attempt(self) -> int:
         """How many of its runs were neither released nor interrupted."""
-        return self._number("try")
+        return self._number("try") if self._fields.get("try") else self.run
 
     @property
     def worker_id(self) -> str | None:

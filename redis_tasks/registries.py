@@ -15,18 +15,18 @@ from redis_tasks.store import client, scripts
 from redis_tasks.store.scripts import Fields
 from redis_tasks.task import Task
 
-EVERYTHING = -1e9  # seconds: expired a moment ago is what ends before the far future
+EVERYTHING = -1e11  # seconds: expired a moment ago is what ends before the far future
 
 
 def read_part(key: str, offset: int, length: int) -> list[str]:
     """Return ids of a sorted set, lowest rank first."""
     if length == 0:
         return []
-    found = connection.zrange(key, offset, last_of(offset, length))
+    found = connection.zrange(key, offset, _last_of(offset, length))
     return [task_id.decode(errors="replace") for task_id in found]
 
 
-def last_of(offset: int, length: int) -> int:
+def _last_of(offset: int, length: int) -> int:
     """Return the index of the last one of a part that is not empty."""
     last = length if length < 0 else offset + length - 1
     # Below zero to zero and more: more were asked for than there are from there on.
@@ -54,7 +54,7 @@ class TaskRegistry:
     def get_task_ids(self, offset: int = 0, length: int = -1) -> list[str]:
         if length == 0:
             return []
-        found = connection.lrange(keys.registry(self.name), offset, last_of(offset, length))
+        found = connection.lrange(keys.registry(self.name), offset, _last_of(offset, length))
         return [split_entry(entry)[1].decode(errors="replace") for entry in found]
 
     def get_tasks(self, offset: int = 0, length: int = -1) -> list[Task]:

@@ -7,7 +7,7 @@ has become of the ticks is in Redis alone, and is read from there by whoever tak
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from redis_tasks.agenda import Agenda, Tick, longest_interval
@@ -161,7 +161,7 @@ class Scheduler:
         if tick.missed:
             return TickCall(entry.id, tick.moment, "never", tick.missed, tick.keep)
         how = "alone" if entry.singleton else "always"
-        task = replace(self._template(entry).task, id=entry.task_id(tick.moment))
+        task = self._template(entry).task._replace(id=entry.task_id(tick.moment))
         return TickCall(entry.id, tick.moment, how, 0, tick.keep, entry.queue, task)
 
     def _tell(self, ticks: Sequence[Tick], calls: Sequence[TickCall], said: Ticked) -> None:

@@ -13,7 +13,7 @@ from redis_tasks.dispatch import Dispatch, Ended, Request
 from redis_tasks.exchange import Bell, Exchange
 from redis_tasks.lifecycle import TaskOutcome
 from redis_tasks.maintenance import Maintenance
-from redis_tasks.names import new_worker_id
+from redis_tasks.names import new_id
 from redis_tasks.postmortem import PostMortem
 from redis_tasks.run import Run
 from redis_tasks.stable import NEVER, Stable
@@ -352,7 +352,7 @@ class Supervisor:
             logger.warning(
                 "Worker %s [%s] had been given up for dead", self.description, self.id, extra=known
             )
-            self._take_ids(new_worker_id())
+            self._take_ids(new_id())
 
     def _fence(self, now: float) -> None:
         """Stop reentrant runs whose lease may soon run out: another worker will start them."""

@@ -1,6 +1,5 @@
 """Represent one task: its call, with what Redis knows of it."""
 
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
@@ -16,13 +15,14 @@ from redis_tasks.exceptions import (
     TaskDoesNotExist,
 )
 from redis_tasks.lifecycle import QUEUED
-from redis_tasks.names import check_name
+from redis_tasks.names import check_name, new_id
 from redis_tasks.record import Record, decode_names
 from redis_tasks.store import client, scripts
 from redis_tasks.store.client import Call
 from redis_tasks.store.scripts import Fields, NewTask
 
 HEADERS = "redis_tasks.headers"  # the key in the encoded meta that users do not see
+MOST_WHOLE = 10**9  # seconds of a timeout that are written as a whole number
 OUTAGE = 30.0  # seconds for which a running task does not notice that Redis is away
 
 _current: ContextVar["Task | None"] = ContextVar("redis_tasks_current", default=None)
@@ -67,7 +67,7 @@ class Task(Record):
     ) -> None:
         args = () if args is None else args
         kwargs = {} if kwargs is None else kwargs
-        self.id = str(uuid.uuid4()) if task_id is None else check_name(task_id, "task_id")
+        self.id = new_id() if task_id is None else check_name(task_id, "task_id")
         path, function = allowlist.check(func)
         arguments = codec.encode_call(args, kwargs)
         _check_size("The arguments", path, arguments)
@@ -78,7 +78,7 @@ class Task(Record):
             "fn": path.encode(),
             "args": arguments,
             "re": b"1" if options.reentrant else b"",
-            "to": b"%.15g" % timeout,  # shorter in Redis without ".0"
+            "to": str(timeout).encode(),
             "sec": description.write_places(secret),
         }
         self._call: tuple[tuple[Any, ...], dict[str, Any]] | None = (tuple(args), dict(kwargs))
@@ -318,7 +318,7 @@ class Task(Record):
             func_name=self.func_name,
             arguments=self._fields["args"],
             reentrant=self.is_reentrant,
-            timeout=self.timeout,
+            timeout=_shortest(self.timeout),
             meta=self._encoded_meta() if self._meta or self._headers else b"",
             secret=self._fields.get("sec", b""),
             again=again,
@@ -337,6 +337,11 @@ class Task(Record):
     def became(self, status: str) -> None:
         """Take note of its status; empty: the task is gone."""
         self._fields["st"] = status.encode()
+
+
+def _shortest(seconds: float) -> float:
+    # Redis keeps a whole number in fewer bytes than the same with ".0".
+    return int(seconds) if seconds.is_integer() and seconds < MOST_WHOLE else seconds
 
 
 def _texts(headers: object) -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from redis_tasks import execution, lifecycle, middleware
 from redis_tasks.lifecycle import TaskOutcome
-from redis_tasks.names import new_worker_id
+from redis_tasks.names import new_id
 from redis_tasks.queue import Queue
 from redis_tasks.store import client, graph_scripts, scripts
 from redis_tasks.store.scripts import Claimed, Settled, Settlement
@@ -28,7 +28,7 @@ class TWorker:
     """
 
     def __init__(self, queues: Sequence[str] = ("default",)) -> None:
-        self.id = new_worker_id()
+        self.id = new_id()
         self.queues = [Queue(name).name for name in queues]
         self.succeeded: list[Task] = []
         self.failed: list[Task] = []

@@ -20,7 +20,7 @@ from redis_tasks.clock import boottime
 from redis_tasks.conf import settings
 from redis_tasks.dotted import import_attribute
 from redis_tasks.exceptions import SettingsError
-from redis_tasks.names import new_worker_id
+from redis_tasks.names import new_id
 from redis_tasks.queue import Queue
 from redis_tasks.supervisor import Supervisor
 from redis_tasks.worker import Worker
@@ -151,7 +151,7 @@ def _describe(description: str | None, queues: Sequence[str]) -> Worker:
     """Return what the preload function may know of this worker, which is not registered yet."""
     text = description or str(_function_of("WORKER_DESCRIPTION_FUNCTION")())
     record = {"desc": text.encode(), "queues": json.dumps(queues).encode()}
-    return Worker(new_worker_id(), record)
+    return Worker(new_id(), record)
 
 
 def _names(queue_names: Sequence[str] | str) -> list[str]:

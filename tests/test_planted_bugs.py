@@ -55,8 +55,14 @@ BUGS = [
     ),
     (
         "run number does not grow",
-        "  local run, attempt = one_more(task[3]), one_more(task[9])",
-        "  local run, attempt = '1', one_more(task[9])",
+        "  local run = one_more(task[3])",
+        "  local run = '1'",
+    ),
+    ("attempt does not grow", "    task[9] = one_more(task[9])", ""),
+    (
+        "interruption counted as an attempt",
+        "  redis.call('HSET', PREFIX .. ':t:' .. id, 'try', count(task.try or task.run) - 1)",
+        "",
     ),
     (
         "lease missing",
@@ -171,8 +177,8 @@ BUGS = [
     ),
     (
         "newest dropped",
-        "  for _, oldest in ipairs(redis.call('LPOP', registry(name), number) or {}) do",
-        "  for _, oldest in ipairs(redis.call('RPOP', registry(name), number) or {}) do",
+        "  local entries = redis.call('LPOP', registry(name), number) or {}",
+        "  local entries = redis.call('RPOP', registry(name), number) or {}",
     ),
     (
         "meta from a run that is over",

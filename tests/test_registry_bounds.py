@@ -73,15 +73,76 @@ def test_a_registry_forgets_what_is_too_old() -> None:
     assert totals()[keys.FINISHED] == 0
 
 
-def test_the_registries_of_version_0_1_are_taken_over() -> None:
-    key, now = f"{keys.prefix()}:finished", redis_now()
-    old = {"c": now - 2000, "d": now - 1000, "a": 5, "b": 1_700_000_000_000}
-    for name in old:
-        connection.hset(keys.task(name), mapping={"st": "finished"})
-    connection.zadd(key, old)
+@pytest.mark.parametrize("how", ["too old", "too many"])
+@pytest.mark.parametrize("move", ["", "finish"])
+def test_an_id_that_is_used_again_is_not_deleted_with_what_it_was(how: str, move: str) -> None:
+    start("t")
+    settle("t", "finish")
+    connection.delete(keys.task("t"))  # by hand, or evicted
+    connection.lset(keys.registry(keys.FINISHED), 0, "1700000000000 t")
+    enqueue("t")
+    if move:
+        claim(2)
+        settle("t", move)
+    before = connection.hgetall(keys.task("t"))
+
+    if how == "too old":
+        assert client.run(scripts.expire(keys.FINISHED, 3600)) == 1
+    else:
+        with settings.override(FINISHED_TASKS_MAX=len(kept(keys.FINISHED)) - 1):
+            settle("none", "finish")
+
+    assert kept(keys.FINISHED) == (["t"] if move else [])
+    assert connection.hgetall(keys.task("t")) == before
+
+
+# What version 0.1 has left, or still writes
+
+
+def leave_in_sorted_set(registry: str, ended: dict[str, int]) -> None:
+    for name, moment in ended.items():
+        record = {"st": registry, "end": moment, "enq": moment - 1, "sz": 100}
+        connection.hset(keys.task(name), mapping=record)
+    connection.zadd(f"{keys.prefix()}:{registry}", ended)
+    connection.hincrby(keys.totals(), registry, 100 * len(ended))
+
+
+def test_what_an_earlier_version_has_left_is_taken_over_in_its_order() -> None:
+    now = redis_now()
     start("new")
     settle("new", "finish")
+    ended = {
+        "c": now - 2000,
+        "d": now - 1000,
+        "a": 5,
+        "b": 1_700_000_000_000,
+        "newest": now + 9999,
+    }
+    leave_in_sorted_set(keys.FINISHED, ended)
 
     assert client.run(scripts.expire(keys.FINISHED, 3600)) == 2  # that have ended long ago
-    assert kept(keys.FINISHED) == ["c", "d", "new"]
-    assert not connection.exists(key, keys.task("a"), keys.task("b"))
+
+    assert kept(keys.FINISHED) == ["c", "d", "new", "newest"]
+    assert not connection.exists(f"{keys.prefix()}:finished", keys.task("a"), keys.task("b"))
+    assert totals()[keys.FINISHED] == 300 + int(field("new", "sz"))
+
+
+def test_what_an_earlier_version_has_left_can_be_deleted() -> None:
+    leave_in_sorted_set(keys.FAILED, {"t": redis_now() - 1000})
+
+    assert client.run(scripts.delete(["t"])) == ["deleted"]
+
+    assert not connection.exists(f"{keys.prefix()}:failed", keys.task("t"))
+    assert totals()[keys.FAILED] == 0
+
+
+def test_the_late_result_of_a_run_that_an_earlier_version_gave_up_counts_once() -> None:
+    start("t", reentrant=False)
+    leave_in_sorted_set(keys.FAILED, {"t": redis_now() - 1000})
+    connection.hset(keys.task("t"), "why", "lost")
+
+    assert settle("t", "finish").word == "finished"
+
+    assert not connection.exists(f"{keys.prefix()}:failed")
+    assert kept(keys.FINISHED) == ["t"]
+    assert totals() == {keys.FINISHED: int(field("t", "sz")), keys.FAILED: 0}

@@ -1,7 +1,6 @@
 """Each script keeps its contract, also when its reply was lost and it is sent again."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from redis_tasks import keys
 from redis_tasks.conf import connection, settings
 from redis_tasks.store import client, scripts
 from redis_tasks.store.scripts import Settled
+from redis_tasks.task import Task
 from tests.conftest import StartServer
 from tests.support.store_calls import (
     claim,
@@ -154,7 +154,7 @@ def test_the_first_queue_is_served_first() -> None:
 
 
 def test_a_claim_says_all_that_the_run_needs() -> None:
-    new = replace(new_task("t"), meta=b'{"a":1}', secret=b"[0]")
+    new = new_task("t")._replace(meta=b'{"a":1}', secret=b"[0]")
     client.run(scripts.enqueue("q", [new]))
     connection.hset(keys.task("t"), "g", "a graph")
     claim(1)
@@ -286,7 +286,7 @@ def test_an_attempt_counts_unless_it_was_interrupted_or_released(move: str, atte
     claimed = claim(2)[0]
 
     assert claimed.run == 2
-    assert claimed.fields["try"] == b"%d" % attempt
+    assert Task.from_record("t", claimed.fields).attempt == attempt
 
 
 def test_a_task_whose_runs_crash_too_often_is_poison() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
 from redis.exceptions import (
     AuthenticationError,
@@ -84,8 +84,7 @@ def is_script(name: str) -> bool:
     return name.isidentifier() and (files("redis_tasks.store") / "lua" / f"{name}.lua").is_file()
 
 
-@dataclass(frozen=True)
-class Call(Generic[T]):
+class Call(NamedTuple, Generic[T]):
     """One call of a script, not yet sent, with the reading of its reply."""
 
     name: str

@@ -6,7 +6,7 @@ reading of its reply. ``client.run`` carries one out; the supervisor sends sever
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -24,8 +24,7 @@ UNREPORTED = frozenset({"timeout", "killed", "crash", "lost", "poison", "unstart
 Fields = dict[str, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class NewTask:
+class NewTask(NamedTuple):
     """What the enqueue script needs of one task."""
 
     id: str
@@ -110,8 +109,7 @@ class Renewed:
     words: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Enqueued:
+class Enqueued(NamedTuple):
     """When (ms since 1970); for each task: new, repeated or other, and its status if repeated."""
 
     moment: int
@@ -140,7 +138,7 @@ def enqueue(queue: str, tasks: Sequence[NewTask], *, at_front: bool = False) -> 
     fixed = (keys.totals(), keys.queues(), keys.queue(queue), keys.wake(queue), *counting())
 
     def repeated() -> Call[Enqueued]:
-        return enqueue(queue, [replace(task, again=True) for task in tasks], at_front=at_front)
+        return enqueue(queue, [task._replace(again=True) for task in tasks], at_front=at_front)
 
     return Call("enqueue", fixed, tuple(args), _read_enqueued, repeated)
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings, strategies
 
 from dashboard import queries_reading
 from dashboard.queries_reading import reading
-from dashboard.queries_registry import BEGINNING, FAN_OUT, FOREVER, entries, places, sizes
+from dashboard.queries_registry import BEGINNING, FAN_OUT, FOREVER, count_before, entries, sizes
 from redis_tasks import keys
 from redis_tasks.conf import connection
 
@@ -49,7 +49,7 @@ def test_places_are_counts_of_what_ended_before(
     bounds = [(name, moment) for name in ends for moment in (BEGINNING, *moments, FOREVER)]
 
     with reading():
-        found = places(bounds)
+        found = count_before(bounds)
 
     assert found == [sum(end < moment for end in ends[name]) for name, moment in bounds]
 
@@ -58,7 +58,7 @@ def test_a_hundred_thousand_are_searched_in_four_round_trips() -> None:
     fill(FINISHED, list(range(1, 100_001)))
 
     with reading() as present:
-        found = places([(FINISHED, 70_000), (FINISHED, 99_999), (FAILED, 5)])
+        found = count_before([(FINISHED, 70_000), (FINISHED, 99_999), (FAILED, 5)])
 
         assert present.trips <= 4
     assert found == [69_999, 99_998, 0]
@@ -71,7 +71,7 @@ def test_ends_in_disorder_are_searched_to_an_end(ends: list[int]) -> None:
     fill(FINISHED, ends)
 
     with reading():
-        first, end = places([(FINISHED, 10), (FINISHED, 40)])
+        first, end = count_before([(FINISHED, 10), (FINISHED, 40)])
 
     assert 0 <= first <= len(ends)
     assert 0 <= end <= len(ends)

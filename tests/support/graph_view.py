@@ -48,7 +48,7 @@ def look_at(graph_id: str) -> GraphView:
         counted_waiting_bytes=int(meta[b"args"]),
         ready=ready,
         expiring=[p for p in PARTS if connection.pttl(keys.graph(graph_id, p)) >= 0],
-        seqs={n: record[b"seq"] for n, record in records.items() if record},
+        seqs={n: record[b"seq"] for n, record in records.items() if b"seq" in record},
         fresh={n for n, r in records.items() if r.get(b"st") == b"queued" and not r.get(b"run")},
     )
 

@@ -99,7 +99,7 @@ class StoreActions:
         store_invariants.check_model(self.view, self.world)
         for id_, record in self.view.tasks.items():
             old = before.tasks.get(id_, {})
-            if old.get("seq") == record["seq"]:
+            if "seq" in record and old.get("seq") == record["seq"]:
                 assert int(record.get("run", 0)) >= int(old.get("run", 0)), f"{id_} runs back"
 
     def pass_time(self, milliseconds: int) -> None:

@@ -44,7 +44,7 @@ def _check_counts(view: View, limits: Limits) -> None:
         if record["st"] in ("queued", "running"):
             assert int(record.get("crash", 0)) < limits.crashes, f"{id_} is poison"
             assert int(record.get("rel", 0)) <= limits.releases, f"{id_} is unstartable"
-        attempts, runs = int(record.get("try", 0)), int(record.get("run", 0))
+        attempts, runs = int(record.get("try", record.get("run", 0))), int(record.get("run", 0))
         assert 0 <= attempts <= runs, f"{id_}: attempt {attempts} in run {runs}"
 
 
@@ -81,7 +81,7 @@ def check_model(view: View, world: World) -> None:
             "st": record["st"],
             "q": record["q"],
             "run": int(record.get("run", 0)),
-            "try": int(record.get("try", 0)),
+            "try": int(record.get("try", record.get("run", 0))),
             "crash": int(record.get("crash", 0)),
             "rel": int(record.get("rel", 0)),
             "w": record.get("w", ""),
@@ -90,7 +90,7 @@ def check_model(view: View, world: World) -> None:
             "cut": len(record["cut"].split(",")) if "cut" in record else 0,
             "args": record["args"].encode(),
             "meta": record.get("meta", "").encode(),
-            "seq": int(record["seq"]),
+            "seq": int(record["seq"]) if "seq" in record else None,
         }
         assert found == task.shown(), id_
 

@@ -58,7 +58,7 @@ class Record:
             "cut": self.aborted,
             "args": self.arguments,
             "meta": self.meta,
-            "seq": self.seq,
+            "seq": self.seq if self.status in ("queued", "running") else None,
         }
 
 

@@ -6,7 +6,7 @@
 -- ARGV     1 prefix  2 request number  3 lease (ms)  4 number of free workers, then their ids
 -- returns  nil if the supervisor is not registered, else for each task: worker, id, run, then what
 --          the run needs of the record, "" for what is missing: queue, function, timeout,
---          1 if reentrant, graph, attempt, start, arguments, moment of the enqueue, meta, secret
+--          1 if reentrant, graph, attempt if it is not the run, start, arguments, moment of the enqueue, meta, secret
 --          arguments, runs cut short.
 --          The same request again gets the same tasks, less those it has lost since; one with
 --          a lower number gets none: it was delayed, and nobody waits for its reply.
@@ -55,14 +55,19 @@ end
 local function give(id, worker, queue)
   local task = read(id)
   if task[1] ~= 'queued' then return false end
-  local run, attempt = one_more(task[3]), one_more(task[9])
-  local start = {'st', 'running', 'w', worker, 'run', run, 'try', attempt, 'start', moment}
+  local run = one_more(task[3])
+  local start = {'st', 'running', 'w', worker, 'run', run, 'start', moment}
+  if task[9] then
+    task[9] = one_more(task[9])
+    start[9], start[10] = 'try', task[9]
+  end
   if task[4] ~= queue then
     -- Not our own record: where its lease is must stand in it.
-    start[11], start[12] = 'q', queue
+    start[#start + 1] = 'q'
+    start[#start + 1] = queue
   end
   redis.call('HSET', PREFIX .. ':t:' .. id, unpack(start))
-  task[3], task[4], task[9], task[10] = run, queue, attempt, moment
+  task[3], task[4], task[10] = run, queue, moment
   hand_out(worker, id, task)
   reply[#reply + 1] = worker
   reply[#reply + 1] = id .. ' ' .. run

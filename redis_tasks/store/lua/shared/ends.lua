@@ -38,6 +38,7 @@ end
 local function close(task, id, status, bytes, now, ...)
   bytes = bytes + RECORD_BYTES + #task.meta
   redis.call('HSET', PREFIX .. ':t:' .. id, 'st', status, 'end', now, 'sz', bytes, ...)
+  redis.call('HDEL', PREFIX .. ':t:' .. id, 'seq')  -- it has no place in a queue any more
   table.insert(entered[status], entry(now, id))
   grown[status] = grown[status] + bytes
   count_run(task, status, now)
@@ -116,9 +117,13 @@ local function go_front(task, id, now, began)
   return 'queued'
 end
 
+local function take_attempt_back(task, id)
+  redis.call('HSET', PREFIX .. ':t:' .. id, 'try', count(task.try or task.run) - 1)
+end
+
 local function interrupt(task, id, reason, text, now)
   if task.re ~= '1' then return fail(task, id, reason, text, now) end
-  redis.call('HSET', PREFIX .. ':t:' .. id, 'try', count(task.try) - 1)
+  take_attempt_back(task, id)
   return go_front(task, id, now, true)
 end
 
@@ -138,6 +143,6 @@ local function release(task, id, text, now, max_releases)
   if releases > max_releases then
     return fail(task, id, 'unstartable', text .. ' (put back ' .. max_releases .. ' times)', now)
   end
-  redis.call('HSET', PREFIX .. ':t:' .. id, 'try', count(task.try) - 1)
+  take_attempt_back(task, id)
   return go_front(task, id, now, false)
 end

@@ -8,10 +8,24 @@ local function parts(noted)
   return tonumber(ended_at) or 0, id or noted
 end
 
+local function oldest_end(name)
+  local oldest = redis.call('LINDEX', registry(name), 0)
+  return oldest and parts(oldest) or math.huge
+end
+
+-- Tells whether an entry is that of the task as its record is now: a record may have gone without
+-- its registry, and its id be used again. What cannot be read is over, too.
+local function is_noted(status, ended_at, moment)
+  if status == 'queued' or status == 'running' then return false end
+  local ended = tonumber(ended_at)
+  return not ended or ended == moment
+end
+
 -- Searched for from the nearer end: its time grows with the number of tasks on that way.
 local function leave_registry(name, ended_at, id)
   local half = math.floor(redis.call('LLEN', registry(name)) / 2)
   local middle = redis.call('LINDEX', registry(name), half)
   local is_newer = middle and parts(middle) < (tonumber(ended_at) or 0)
   redis.call('LREM', registry(name), is_newer and -1 or 1, entry(ended_at, id))
+  redis.call('ZREM', PREFIX .. ':' .. name, id)  -- where version 0.1 had it
 end

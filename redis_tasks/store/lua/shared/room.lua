@@ -2,20 +2,18 @@
 -- 100 tasks a call, so that a lowered limit is reached over several calls.
 local function drop_oldest(name, number, now)
   local records = {}
-  for _, oldest in ipairs(redis.call('LPOP', registry(name), number) or {}) do
-    local _, id = parts(oldest)
-    local kept = fields(id, 'enq', 'sz')
-    grown[name] = grown[name] - count(kept[2])
-    records[#records + 1] = PREFIX .. ':t:' .. id
-    bury_young(id, kept[1], now)
+  local entries = redis.call('LPOP', registry(name), number) or {}
+  for _, noted in ipairs(entries) do
+    local ended_at, id = parts(noted)
+    local kept = fields(id, 'enq', 'sz', 'st', 'end')
+    if is_noted(kept[3], kept[4], ended_at) then
+      grown[name] = grown[name] - count(kept[2])
+      records[#records + 1] = PREFIX .. ':t:' .. id
+      bury_young(id, kept[1], now)
+    end
   end
   if #records > 0 then redis.call('DEL', unpack(records)) end
-  return #records
-end
-
-local function oldest_end(name)
-  local oldest = redis.call('LINDEX', registry(name), 0)
-  return oldest and parts(oldest) or math.huge
+  return #entries
 end
 
 local function keep_bounded(finished_max, failed_max, bytes_max, now)
