@@ -106,7 +106,7 @@ def test_a_full_redis_drains_itself_and_takes_tasks_again(
     with server.client() as client:
         client.config_set("maxmemory-policy", "noeviction")
         # What the server itself takes, 2.5 MB of tasks, and 1.5 for what it adds when it is used:
-        # scripts, their garbage, a histogram of some 47 kB for each command.
+        # scripts, their garbage, a histogram of 25 kB for each command.
         client.config_set("maxmemory", int(client.info("memory")["used_memory"]) + 4_000_000)
     calls = [{"func": take, "args": ["x" * 2000]}] * 50
     tasks: list[Task] = []
