@@ -6,7 +6,6 @@ that was frozen, and has lost it without knowing, can do nothing.
 """
 
 import logging
-import uuid
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -15,6 +14,7 @@ from redis.exceptions import OutOfMemoryError, ResponseError
 from redis_tasks.clock import boottime
 from redis_tasks.conf import without_password
 from redis_tasks.exchange import Exchange
+from redis_tasks.names import new_id
 from redis_tasks.store import schedule_scripts
 from redis_tasks.store.client import Call
 from redis_tasks.store.schedule_scripts import Lead
@@ -38,7 +38,7 @@ class Leadership:
     """What one scheduler says to Redis, and whether it leads."""
 
     def __init__(self, description: str) -> None:
-        self.id = str(uuid.uuid4())
+        self.id = new_id()
         self.description = description
         self.exchange = Exchange("redis_tasks.scheduler", PATIENCE)
         self.term = 0  # of its lead, 0 while it does not lead

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from redis_tasks.cli import main
 from redis_tasks.conf import connection, settings
 from redis_tasks.store import client
-from tests.support import django_project
+from tests.support import django_project, store_calls
 from tests.support.certificates import Certificates, make_certificates
 from tests.support.ledger import PATH_VARIABLE, Ledger
 from tests.support.proxy import Proxy
@@ -95,6 +95,12 @@ def forget_connections() -> None:
     """Have this process connect anew, wherever the settings say by then."""
     connection.reset()
     client.use(None)
+
+
+@pytest.fixture
+def registered(settings_for_test: dict[str, Any]) -> None:
+    """Have the supervisor of ``store_calls`` registered."""
+    store_calls.register()
 
 
 @pytest.fixture

@@ -1,31 +1,13 @@
 """What bounds the registries: their number, their bytes, their age."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 
 from redis_tasks import keys
 from redis_tasks.conf import connection, settings
 from redis_tasks.store import client, scripts
-from tests.support.store_calls import (
-    claim,
-    enqueue,
-    field,
-    kept,
-    redis_now,
-    register,
-    settle,
-    start,
-    totals,
-)
+from tests.support.store_calls import claim, enqueue, field, kept, redis_now, settle, start, totals
 
-
-@pytest.fixture(autouse=True)
-def _registered(settings_for_test: dict[str, Any]) -> Iterator[None]:
-    register()
-    yield
-    client.use(None)
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 def test_the_oldest_of_a_registry_are_dropped() -> None:

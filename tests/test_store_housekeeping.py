@@ -1,6 +1,5 @@
 """Scripts that keep the house: recovery, cancelling, deleting."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,19 +14,13 @@ from tests.support.store_calls import (
     field,
     kept,
     redis_now,
-    register,
     settle,
     start,
     totals,
     waiting,
 )
 
-
-@pytest.fixture(autouse=True)
-def _registered(settings_for_test: dict[str, Any]) -> Iterator[None]:
-    register()
-    yield
-    client.use(None)
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 def recovered_since(milliseconds: int, *, grace_ends: int = 0) -> None:

@@ -1,8 +1,5 @@
 """Each script keeps its contract, also when its reply was lost and it is sent again."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 from redis.exceptions import OutOfMemoryError
 
@@ -24,12 +21,7 @@ from tests.support.store_calls import (
     waiting,
 )
 
-
-@pytest.fixture(autouse=True)
-def _registered(settings_for_test: dict[str, Any]) -> Iterator[None]:
-    register()
-    yield
-    client.use(None)
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 # enqueue

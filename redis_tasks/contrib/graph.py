@@ -5,7 +5,6 @@ usual ones. Results are not passed on: a dependency is about order only.
 """
 
 import logging
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -27,6 +26,7 @@ from redis_tasks.contrib.graph_node import (
     task_id_of,
 )
 from redis_tasks.exceptions import EnqueueFailed, InvalidOperation
+from redis_tasks.names import new_id
 from redis_tasks.queue import BATCH_BYTES, Queue, carry_out
 from redis_tasks.store import client, graph_scripts
 from redis_tasks.store.graph_scripts import Entry
@@ -59,7 +59,7 @@ class TaskGraph:
         if on_failure not in POLICIES:
             words = ", ".join(map(repr, POLICIES))
             raise ValueError(f"on_failure must be one of {words}, not {on_failure!r:.100}")
-        self.id = str(uuid.uuid4())
+        self.id = new_id()
         self.on_failure = on_failure
         self.nodes: list[GraphNode] = []
         self.edges: set[tuple[GraphNode, GraphNode]] = set()

@@ -6,8 +6,8 @@
 -- ARGV     1 prefix  2 request number  3 lease (ms)  4 number of free workers, then their ids
 -- returns  nil if the supervisor is not registered, else for each task: worker, id, run, then what
 --          the run needs of the record, "" for what is missing: queue, function, timeout,
---          1 if reentrant, graph, attempt if it is not the run, start, arguments, moment of the enqueue, meta, secret
---          arguments, runs cut short.
+--          1 if reentrant, graph, attempt if it is not the run, start, arguments, moment of the
+--          enqueue, meta, secret arguments, runs cut short.
 --          The same request again gets the same tasks, less those it has lost since; one with
 --          a lower number gets none: it was delayed, and nobody waits for its reply.
 local now = clock()

@@ -13,11 +13,11 @@ local function take_over(name)
   local earlier = redis.call('ZPOPMAX', PREFIX .. ':' .. name, 10000)
   for i = 1, #earlier, 2 do
     local noted = entry(earlier[i + 1], earlier[i])
-    if parts(noted) <= head then redis.call('LPUSH', registry(name), noted) end
+    if parts(noted) <= head then redis.call('LPUSH', KEYS[2], noted) end
   end
   for i = #earlier - 1, 1, -2 do
     local noted = entry(earlier[i + 1], earlier[i])
-    if parts(noted) > head then redis.call('RPUSH', registry(name), noted) end
+    if parts(noted) > head then redis.call('RPUSH', KEYS[2], noted) end
   end
 end
 
