@@ -152,9 +152,9 @@ def worker(concurrency: int, *options: str) -> Iterator[int]:
             process.wait(60)
 
 
-def enqueue_noops(count: int) -> float:
-    """Enqueue *count* no-op tasks and one more; return how many a second."""
-    return enqueue(ENQUEUE.format(body=MANY.format(count=count), count=count))
+def enqueue_noops(count: int, url: str = "") -> float:
+    """Enqueue *count* no-op tasks and one more; return how many a second. *url*: of its Redis."""
+    return enqueue(ENQUEUE.format(body=MANY.format(count=count), count=count), url)
 
 
 def run_costs(

@@ -38,10 +38,18 @@ def round_trips(url: str) -> float:
         return rate(ROUND_TRIPS, lambda: [client.evalsha(script, 0) for _ in range(ROUND_TRIPS)])
 
 
-def enqueue(code: str) -> float:
-    """Run *code*, which prints a rate, in a process of its own, as an app would."""
+def enqueue(code: str, url: str = "") -> float:
+    """Run *code*, which prints a rate, in a process of its own, as an app would.
+
+    *url*: of its Redis, if it is another one than this process has.
+    """
     said = subprocess.run(
-        [own_python(), "-c", code], capture_output=True, text=True, check=True, timeout=600
+        [own_python(), "-c", code],
+        env={**os.environ, "REDIS_URL": url or os.environ["REDIS_URL"]},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=600,
     )
     return float(said.stdout)
 
@@ -96,12 +104,11 @@ def measure(tasks: int, repeat: int) -> None:
 
 
 @contextmanager
-def own_server() -> Iterator[str]:
-    """Run a redis-server for the measurement; it writes nothing to the disk."""
+def bare_server() -> Iterator[str]:
+    """Run a redis-server that writes nothing to the disk."""
     with tempfile.TemporaryDirectory() as folder:
         server = EmbeddedRedis(Path(folder) / "data")
         server.start()
-        os.environ |= {"REDIS_URL": server.url, "RT_SETTINGS_MODULE": "benchmarks.settings"}
         try:
             with redis.Redis.from_url(server.url) as client:
                 client.config_set("appendonly", "no")
@@ -109,6 +116,14 @@ def own_server() -> Iterator[str]:
             yield server.url
         finally:
             server.stop()
+
+
+@contextmanager
+def own_server() -> Iterator[str]:
+    """Run a redis-server for the measurement, which this process and its children use."""
+    with bare_server() as url:
+        os.environ |= {"REDIS_URL": url, "RT_SETTINGS_MODULE": "benchmarks.settings"}
+        yield url
 
 
 def main() -> None:

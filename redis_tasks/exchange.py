@@ -172,7 +172,8 @@ class Bell:
         except TROUBLE:
             self._broken(now)
             return None
-        self._waits = _waits()
+        if self._next_try:
+            self._waits, self._next_try = _waits(), 0.0
         if answer is None:
             return False
         self.queue = answer[0].decode().removeprefix(keys.wake(""))

@@ -75,10 +75,13 @@ def test_every_adapter_takes_part() -> None:
     assert adapters == set(everybody())
 
 
-def test_our_own_adapter_is_measured(tmp_path: Path, start_redis: StartServer) -> None:
+@pytest.mark.parametrize("name", ["redis_tasks", "least"])
+def test_our_own_adapters_are_measured(
+    name: str, tmp_path: Path, start_redis: StartServer
+) -> None:
     ledger = tmp_path / "marks"
     ledger.touch()
-    arena = Arena(Ours("redis_tasks", "redis_tasks", ()), start_redis(tcp=True).url, ledger)
+    arena = Arena(Ours(name, name, ()), start_redis(tcp=True).url, ledger)
 
     found = measures.run_all(arena, "noop", slots=2, count=50)
 
@@ -113,7 +116,8 @@ def test_rounds_join_those_of_an_earlier_run() -> None:
 
 
 def test_a_peer_is_no_floor_and_not_ourselves() -> None:
-    raw = results(redis_tasks=30.0, redis_tasks_forking=40.0, bare_loop=50.0, huey=10.0, rq=1.0)
+    ours = {"redis_tasks": 30.0, "redis_tasks_forking": 40.0}
+    raw = results(**ours, bare_loop=50.0, least=60.0, huey=10.0, rq=1.0)
 
     assert peers.Field(raw).best("noop.per_s") == 10.0
 

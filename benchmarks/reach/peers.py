@@ -11,7 +11,7 @@ from benchmarks.reach.figures import Figure, at_least, at_most
 
 RAW = ENVIRONMENTS / "results" / "raw.json"
 OWN, FORKING, PREDECESSOR = "redis_tasks", "redis_tasks_forking", "predecessor"
-FLOORS = ("bare_loop", "bare_fork")
+FLOORS = ("bare_loop", "bare_fork", "least")
 ISOLATING = ("predecessor", "rq", "celery")  # processes, and kill -9 is recovered from
 
 

@@ -131,6 +131,8 @@ class Wire:
         self.sent = False
         self._sent_before = False
         self._posted: Sequence[Call[Any]] = ()
+        self._watched: Any = None  # the socket that the next one watches
+        self._arrivals = select.poll()
 
     @property
     def connected(self) -> bool:
@@ -147,11 +149,13 @@ class Wire:
     @property
     def readable(self) -> bool:
         """Tell whether something has come: replies, or the end of the connection."""
-        if not self.connected:
+        sock = self.connection._sock
+        if sock is None:
             return False
-        waiting = select.poll()
-        waiting.register(self, select.POLLIN)
-        return bool(waiting.poll(0))
+        if sock is not self._watched:
+            self._watched, self._arrivals = sock, select.poll()
+            self._arrivals.register(sock, select.POLLIN)
+        return bool(self._arrivals.poll(0))
 
     def exchange(
         self, calls: Sequence[Call[Any]], timeout: float, deadline: float = math.inf
@@ -223,13 +227,17 @@ class Wire:
             self.connection.socket_connect_timeout = timeout
             self.connection.socket_timeout = timeout
             self.connection.connect()
-        if self.connection._sock.gettimeout() != timeout:
-            self.connection._sock.settimeout(timeout)
+        self._wait_at_most(timeout)
 
     def _limit(self, timeout: float, deadline: float) -> None:
         if deadline < math.inf:
             remaining = max(0.02, deadline - time.monotonic())
-            self.connection._sock.settimeout(min(timeout, remaining))
+            self._wait_at_most(min(timeout, remaining))
+
+    def _wait_at_most(self, timeout: float) -> None:
+        sock = self.connection._sock
+        if sock.gettimeout() != timeout:
+            sock.settimeout(timeout)
 
     def _send(self, commands: Sequence[tuple[Argument, ...]]) -> None:
         packed = b"".join(pack_command(command) for command in commands)
@@ -305,8 +313,9 @@ class Direct:
             wire = self._free.pop() if self._free else None
             try:
                 wire = wire or Wire(self._server)
-                # Half of what is left: the attempt may have to connect first.
-                patience = max(0.02, (deadline - time.monotonic()) / 2)
+                # Half of what is left: the attempt may have to connect first. Rounded, so that the
+                # socket's time limit is the same from one call to the next.
+                patience = max(0.02, round((deadline - time.monotonic()) / 2, 2))
                 patience = min(patience, self._server.timeout)
                 reply = wire.exchange([call.repeated() if sent else call], patience, deadline)[0]
             except (RedisConnectionError, RedisTimeoutError, OSError) as error:

@@ -5,6 +5,8 @@ local function fields(id, ...)
   return values.err and {} or values
 end
 
+-- A whole number of at most 13 digits; 0 for whatever else stands there.
 local function count(value)
-  return value and #value < 14 and tonumber(string.match(value, '^%d+$')) or 0
+  local number = tonumber(value)
+  return number and number >= 0 and number < 1e13 and number % 1 == 0 and number or 0
 end

@@ -4,8 +4,8 @@ local function registry(name) return PREFIX .. ':over:' .. name end
 local function entry(ended_at, id) return (ended_at or '') .. ' ' .. id end
 
 local function parts(noted)
-  local ended_at, id = string.match(noted, '^(%d+) (.*)$')
-  return tonumber(ended_at) or 0, id or noted
+  local blank = string.find(noted, ' ', 1, true) or 0
+  return tonumber(string.sub(noted, 1, blank - 1)) or 0, string.sub(noted, blank + 1)
 end
 
 local function oldest_end(name)
