@@ -42,7 +42,9 @@ class Stable:
     *wakeup* is a descriptor that becomes readable at every signal. ``on_ready()`` is called for
     each workhorse that may be given tasks; ``on_outcome(workhorse, outcome)`` when a run is over,
     with the workhorse's own word or, if it died, with what its death means; ``on_call(workhorse,
-    frame)`` for script calls; ``on_taken_back(run)`` for a run that its workhorse did not come to.
+    frame)`` for script calls; ``on_taken_back(run)`` for a run that its workhorse did not come to;
+    ``before_hearing()`` before the selector gets to know another workhorse: what it knew may be
+    closed, and the number of its descriptor the workhorse's.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Stable:
         self.on_outcome: Callable[[Workhorse, TaskOutcome], None]
         self.on_call: Callable[[Workhorse, list[bytes]], None]
         self.on_reported: Callable[[str, int], None]
+        self.before_hearing: Callable[[], None]
         self.on_taken_back: Callable[[Run], None]
         self.inherited: list[Callable[[], None]] = []
         self._lent: set[str] = set()  # workers whose run is with another one's workhorse
@@ -108,27 +111,31 @@ class Stable:
             # A fork during a look-up could copy a lock that the look-up holds.
             if slot.workhorse is not None or now < self._fork_at or resolve.busy():
                 continue
-            try:
-                horse = workhorse_handle.spawn(self._classes, self._to_let_go())
-            except OSError as error:
-                self._pause_forks("No room for a workhorse", error)
+            slot.workhorse = self._fork()
+            if slot.workhorse is None:
                 return
-            slot.workhorse = horse
-            self.selector.register(horse, selectors.EVENT_READ, horse)
 
     def report(self, taken: Taken) -> bool:
         """Fork one more workhorse, which reports a killed run and ends; false if it cannot be."""
-        try:
-            horse = workhorse_handle.spawn(self._classes, self._to_let_go())
-        except OSError as error:
-            self._pause_forks("No room for a workhorse", error)
+        horse = self._fork()
+        if horse is None:
             return False
         self.leaving.append(horse)
-        self.selector.register(horse, selectors.EVENT_READ, horse)
         horse.give_report(taken)
         self.say_rest(horse)
         self.children_ended = True  # a round takes note of its limit
         return True
+
+    def _fork(self) -> Workhorse | None:
+        """Fork a workhorse; None, for now, where there is no room for one."""
+        try:
+            horse = workhorse_handle.spawn(self._classes, self._to_let_go())
+        except OSError as error:
+            self._pause_forks("No room for a workhorse", error)
+            return None
+        self.before_hearing()
+        self.selector.register(horse, selectors.EVENT_READ, horse)
+        return horse
 
     def _to_let_go(self) -> list[Callable[[], None]]:
         others = [horse.let_go for horse in self.workhorses()]

@@ -57,7 +57,7 @@ class Supervisor:
         self.beat_at = 0.0
         self._has_registered = False
         self._round_at = 0.0  # when the workhorses are to be looked after
-        self._heard: Any = None  # the socket of Redis that the selector knows
+        self._heard: dict[Exchange | Bell, Any] = {}  # the sockets that the selector knows
         self._stop_asked_at = stop_asked_at
         self._assemble(concurrency, classes, wakeup)
         self._take_ids(supervisor_id)
@@ -78,6 +78,7 @@ class Supervisor:
         self.stable.on_outcome = self._on_outcome
         self.stable.on_call = self.dispatch.ask
         self.stable.on_taken_back = self._on_taken_back
+        self.stable.before_hearing = self._watch_redis
         self.dispatch.measure = self._memory
         self.stable.inherited = [self.exchange.abandon, self.bell.abandon]
         self.post_mortem = PostMortem(self.exchange, self.stable, wanted=bool(classes))
@@ -128,7 +129,7 @@ class Supervisor:
         else:
             # Ended before the last moment, they do not hold up the end then.
             self.stable.dismiss()
-            self._leave_bell()
+            self.bell.close()  # nothing more is claimed, and a new dyno may wait for a connection
         self._round_at = min(self.stable.moment(), self._fence_moment())
 
     def _over(self) -> bool:
@@ -146,7 +147,8 @@ class Supervisor:
 
     def _wait(self) -> None:
         """Wait for a signal, a workhorse, a wake-up, or the next moment at which to act."""
-        self._arm_bell()
+        if self._may_listen():
+            self.bell.arm(boottime())
         self._watch_redis()
         now = boottime()
         for key, events in self._events.select(max(0.0, self._next_moment(now) - now)):
@@ -160,18 +162,19 @@ class Supervisor:
             else:
                 self.stable.drain_wakeup()
         if self.bell.overdue(boottime()):
-            self._events.unregister(self.bell)
             self.bell.close()
             self.hungry = True
 
     def _watch_redis(self) -> None:
-        socket = self.exchange.wire.socket
-        if socket is not self._heard:
-            if self._heard is not None:
-                self._events.unregister(self._heard)
-            if socket is not None:
-                self._events.register(socket, selectors.EVENT_READ, self.exchange)
-            self._heard = socket
+        """Have the selector know the sockets of both connections as they are now."""
+        sockets = {ears: ears.wire.socket for ears in (self.exchange, self.bell)}
+        for ears, known in list(self._heard.items()):
+            if sockets[ears] is not known:
+                self._events.unregister(self._heard.pop(ears))
+        for ears, socket in sockets.items():
+            if socket is not None and ears not in self._heard:
+                self._events.register(socket, selectors.EVENT_READ, ears)
+                self._heard[ears] = socket
 
     def _next_moment(self, now: float) -> float:
         if self.stopping is not None:
@@ -194,23 +197,15 @@ class Supervisor:
         idle = self.registered and not self.hungry and not self.burst and self.stopping is None
         return idle and self.stable.has_free()
 
-    def _arm_bell(self) -> None:
-        if self._may_listen() and not self.bell.armed and self.bell.arm(boottime()):
-            self._events.register(self.bell, selectors.EVENT_READ, self.bell)
-
     def _hear_bell(self) -> None:
-        self._events.unregister(self.bell)
+        if not self.bell.armed:
+            self.bell.close()  # by Redis, while nothing was asked of it
+            return
         rung = self.bell.listen(boottime())
         if rung and not self.stable.has_free():
             self.dispatch.tokens_to_return.append(self.bell.queue)
         else:
             self.hungry = True
-
-    def _leave_bell(self) -> None:
-        """Free its connection: nothing more is claimed, and a new dyno may be waiting for one."""
-        if self.bell.armed:
-            self._events.unregister(self.bell)
-        self.bell.close()
 
     def _notice_stop(self) -> None:
         asked_at = self._stop_asked_at()
