@@ -153,7 +153,10 @@ def worker(concurrency: int, *options: str) -> Iterator[int]:
 
 
 def enqueue_noops(count: int, url: str = "") -> float:
-    """Enqueue *count* no-op tasks and one more; return how many a second. *url*: of its Redis."""
+    """Enqueue *count* no-op tasks and one more; return how many a second.
+
+    *url*: of their Redis, if it is another one than this process has.
+    """
     return enqueue(ENQUEUE.format(body=MANY.format(count=count), count=count), url)
 
 

@@ -146,8 +146,8 @@ def _longest_imported(path: str) -> tuple[ModuleType | None, list[str]]:
 
 def _is_found_at(path: str, func: Function) -> bool:
     try:
-        # Where almost all are: the other way takes several times as long.
-        found = getattr(sys.modules.get(func.__module__), func.__qualname__, None)
+        # Where it must be by now: to import what is imported already takes several times as long.
+        found = _imported_already(path) if dotted.is_path(path) else None
         if found is not func:
             found = dotted.import_attribute(path)
     except (Exception, SystemExit):  # importing runs the user's code

@@ -115,9 +115,6 @@ class Exchange:
         self.trouble = None
         self._has_worked = True
 
-    def fileno(self) -> int:
-        return self.wire.fileno()
-
     def close(self) -> None:
         self.wire.close()
 
@@ -147,9 +144,6 @@ class Bell:
     def moment(self) -> float:
         """Return when it has waited too long, or may next be armed."""
         return self._next_try if self.armed_until is None else self.armed_until
-
-    def fileno(self) -> int:
-        return self.wire.fileno()
 
     def arm(self, now: float) -> bool:
         """Begin to wait; false if Redis is out of reach just now."""

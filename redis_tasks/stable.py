@@ -43,8 +43,8 @@ class Stable:
     each workhorse that may be given tasks; ``on_outcome(workhorse, outcome)`` when a run is over,
     with the workhorse's own word or, if it died, with what its death means; ``on_call(workhorse,
     frame)`` for script calls; ``on_taken_back(run)`` for a run that its workhorse did not come to;
-    ``before_hearing()`` before the selector gets to know another workhorse: what it knew may be
-    closed, and the number of its descriptor the workhorse's.
+    ``before_hearing()`` before the selector gets to know a new workhorse: a connection may have
+    been closed, and the new pipe have got its number.
     """
 
     def __init__(

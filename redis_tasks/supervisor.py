@@ -113,8 +113,9 @@ class Supervisor:
             self._say_goodbye()
         finally:
             self.bell.close()
-            self.stable.close(GOODBYE if self.stopping is None else self.stopping.patience())
             self.exchange.close()
+            self._watch_redis()  # what Redis does does not wake up who waits for workhorses to end
+            self.stable.close(GOODBYE if self.stopping is None else self.stopping.patience())
         return self.processed
 
     def _make_the_round(self, now: float) -> None:
@@ -155,12 +156,14 @@ class Supervisor:
             if isinstance(key.data, Workhorse):
                 self.stable.serve(key.data, events)
                 self._round_at = min(self._round_at, key.data.moment)
+            elif key.data is None:
+                self.stable.drain_wakeup()
+            elif not key.data.wire.readable:
+                continue  # news of a socket that had its number before, and that a child still has
             elif key.data is self.exchange:
                 self._hear_redis()
-            elif key.data is self.bell:
-                self._hear_bell()
             else:
-                self.stable.drain_wakeup()
+                self._hear_bell()
         if self.bell.overdue(boottime()):
             self.bell.close()
             self.hungry = True

@@ -101,7 +101,7 @@ class Workhorse:
         laid_out = [run for run in others if self._lay_out(run)]
         self.runs = deque((first, *laid_out))
         self.interrupted_at, self.interruptions = None, 0
-        self.say(*_frame(first, len(laid_out)))
+        self.say(*_frame(first, len(laid_out)))  # first of all: it may work meanwhile
         self.carry_on()
         first.told = []  # only what lies on the shelf may be given once more
         return [run for run in others if run.line is None]

@@ -1,4 +1,5 @@
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,6 +31,21 @@ class Awkward:
 
 awkward = Awkward()
 alias = task
+
+WILLING = """
+import importlib
+from redis_tasks import redis_task
+
+class Box:
+    @staticmethod
+    @redis_task()
+    def open(): ...
+
+def __getattr__(name):
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return importlib.import_module(f".{name}", __name__)
+"""
 
 
 # ---- Marked functions, without TASK_MODULES
@@ -259,6 +275,29 @@ def test_a_function_that_its_path_does_not_lead_to_is_refused() -> None:
 
     with pytest.raises(ValueError, match="hidden is not the function that was passed"):
         allowlist.check(hidden)
+
+
+def test_a_function_of_a_module_that_no_path_can_name_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def run() -> None: ...
+
+    run.__module__, run.__qualname__ = "not-a-path", "run"
+    module = ModuleType("not-a-path")
+    vars(module)["run"] = redis_task()(run)
+    monkeypatch.setitem(sys.modules, "not-a-path", module)
+
+    with pytest.raises(ValueError, match=r"not the function that was passed"):
+        allowlist.check(run)
+
+
+def test_a_method_of_a_package_that_imports_what_it_is_asked_for_may_be_enqueued(
+    write_module: WriteModule,
+) -> None:
+    write_module("willing.__init__", WILLING)
+    open_box = import_module("willing").Box.open
+
+    assert allowlist.check(open_box) == ("willing.Box.open", open_box)
 
 
 def test_a_function_may_have_another_name_too() -> None:

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
+from selectors import EVENT_READ
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ def supervisor(
     """A supervisor that is connected, and has not begun to work."""
     settings_for_test["REDIS_URL"] = start_redis().url
     reading, writing = os.pipe()
+    os.set_blocking(reading, False)
     supervisor = Supervisor(
         "supervisor",
         ["default"],
@@ -63,7 +65,7 @@ def workhorse_on(descriptor: int) -> Workhorse:
 def test_a_workhorse_may_get_the_descriptor_of_a_closed_connection(
     which: str, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    descriptor = getattr(supervisor, which).fileno()
+    descriptor = getattr(supervisor, which).wire.socket.fileno()
     getattr(supervisor, which).close()
     horse = workhorse_on(descriptor)
     monkeypatch.setattr(workhorse_handle, "spawn", lambda *_: horse)
@@ -80,7 +82,7 @@ def test_the_other_connection_may_get_the_descriptor_of_a_closed_one(
     which: str, supervisor: Supervisor
 ) -> None:
     other: Any = {"exchange": supervisor.bell, "bell": supervisor.exchange}[which]
-    descriptor = getattr(supervisor, which).fileno()
+    descriptor = getattr(supervisor, which).wire.socket.fileno()
     before = other.wire.socket
     getattr(supervisor, which).close()
     os.dup2(before.fileno(), descriptor)
@@ -94,16 +96,30 @@ def test_the_other_connection_may_get_the_descriptor_of_a_closed_one(
 
 
 def test_a_bell_that_redis_hangs_up_while_it_waits_for_nothing_is_closed(
-    supervisor: Supervisor, settings_for_test: dict[str, Any]
+    supervisor: Supervisor,
 ) -> None:
-    supervisor.bell.close()
-    assert supervisor.bell.arm(boottime())
-    supervisor._watch_redis()
-    supervisor.bell.armed_until = None  # as if it had been heard
-    supervisor.hungry = True  # nor will it be armed
-    supervisor.registered = True
+    supervisor.bell.armed_until = None  # as if it had been heard; no workhorse is there to arm it
+    supervisor.hungry, supervisor.registered = False, True
     supervisor.bell.wire.socket.shutdown(socket.SHUT_RDWR)
 
     supervisor._wait()
 
     assert not supervisor.bell.wire.connected
+    assert not supervisor.hungry
+    assert supervisor.bell.moment == 0.0  # it may be armed at once
+
+
+def test_news_of_a_socket_that_had_the_number_before_is_not_taken_for_an_answer(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        supervisor.stable.selector,
+        "select",
+        lambda _: [(key, EVENT_READ) for key in supervisor.stable.selector.get_map().values()],
+    )
+
+    supervisor._wait()
+
+    assert supervisor.bell.armed
+    assert supervisor.bell.wire.connected
+    assert supervisor.exchange.wire.connected

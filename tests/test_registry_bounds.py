@@ -78,6 +78,43 @@ def test_an_id_that_is_used_again_is_not_deleted_with_what_it_was(how: str, move
     assert connection.hgetall(keys.task("t")) == before
 
 
+# Entries that are none of ours; a script that does not end with them blocks Redis for good
+
+UNREADABLE = ["nan x", "inf x", "-inf x", "0x7 x", "1e99 x", " x", "x", ""]
+
+
+@pytest.mark.parametrize("noted", UNREADABLE)
+def test_an_entry_that_nobody_can_read_is_dropped_by_bytes(noted: str) -> None:
+    connection.rpush(keys.registry(keys.FINISHED), noted)
+    with settings.override(REGISTRIES_MAX_BYTES=0):
+        start("t")
+        settle("t", "fail")
+
+    assert kept(keys.FINISHED) == kept(keys.FAILED) == []
+    assert totals() == {keys.FINISHED: 0, keys.FAILED: 0}
+
+
+@pytest.mark.parametrize("noted", UNREADABLE)
+def test_an_entry_that_nobody_can_read_is_too_old(noted: str) -> None:
+    connection.rpush(keys.registry(keys.FINISHED), noted)
+    start("t")
+    settle("t", "finish")
+
+    assert client.run(scripts.expire(keys.FINISHED, 60)) == 1
+
+    assert kept(keys.FINISHED) == ["t"]
+
+
+def test_a_record_whose_end_nobody_can_read_goes_with_its_entry() -> None:
+    start("t")
+    settle("t", "finish")
+    connection.hset(keys.task("t"), "end", "nan")
+
+    assert client.run(scripts.expire(keys.FINISHED, 0)) == 1
+
+    assert not connection.exists(keys.task("t"))
+
+
 # What version 0.1 has left, or still writes
 
 

@@ -13,7 +13,7 @@ from benchmarks.throughput import ENQUEUE, ONE_BY_ONE, SINGLE, bare_server, enqu
 BACKLOG = 1_000_000
 CHUNK = 50_000
 PART = 20_000  # tasks that are enqueued together behind the backlog
-TURNS = 7  # of enqueueing behind the backlog and into an empty queue
+TURNS = 8  # of enqueueing behind the backlog and into an empty queue
 RUN = 20_000
 WORKERS = (2, 4, 8, 16)
 REPEATED = 20  # times that a call on the backlog is made
@@ -65,6 +65,7 @@ def _backlog(client: Any) -> Iterator[Figure]:
     yield at_most(f"bytes of a queued task {behind}", 400, bytes_each)
     yield from _enqueueing(behind)
     waiting = client.zcard("redis_tasks:q:default")
+    behind = f"behind {waiting:,} tasks"
     yield from _calls(client, behind)
     full = run_costs(client, 4, "-q", until=RUN, waiting=waiting)
     yield at_least(f"no-op rate {behind} by that without", 0.9, full.per_s / empty.per_s)

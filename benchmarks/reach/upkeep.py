@@ -21,7 +21,7 @@ PACE, PACED_SECONDS = 4_000, 5  # tasks a second
 WAIT_LIMIT = 120.0  # seconds
 
 ALONE = """
-import benchmarks.heavy, benchmarks.tasks, redis_tasks.cli, sys
+import benchmarks.heavy, redis_tasks.cli, sys
 benchmarks.heavy.load()
 print(flush=True)
 sys.stdin.read()

@@ -131,15 +131,12 @@ class Wire:
         self.sent = False
         self._sent_before = False
         self._posted: Sequence[Call[Any]] = ()
-        self._watched: Any = None  # the socket that the next one watches
+        self._watched: Any = None  # the socket that `_arrivals` asks
         self._arrivals = select.poll()
 
     @property
     def connected(self) -> bool:
         return self.connection._sock is not None
-
-    def fileno(self) -> int:
-        return int(self.connection._sock.fileno())
 
     @property
     def socket(self) -> Any:

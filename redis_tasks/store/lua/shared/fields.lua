@@ -5,8 +5,9 @@ local function fields(id, ...)
   return values.err and {} or values
 end
 
--- A whole number of at most 13 digits; 0 for whatever else stands there.
+-- A whole number below 10^13, in whichever way Lua can read it; 0 for whatever else stands there,
+-- "nan" and "inf" among it.
 local function count(value)
   local number = tonumber(value)
-  return number and number >= 0 and number < 1e13 and number % 1 == 0 and number or 0
+  return number and number > 0 and number < 1e13 and number % 1 == 0 and number or 0
 end

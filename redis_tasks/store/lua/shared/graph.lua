@@ -11,7 +11,7 @@ end
 -- The late result of a node that was given up changes a graph that may be over.
 local function reopen(graph, key)
   if redis.call('ZREM', PREFIX .. ':graphs', graph) == 1 then
-    redis.call('HINCRBY', PREFIX .. ':totals', 'graphs', -graph_bytes(key))
+    redis.call('HINCRBY', PREFIX .. ':totals', 'graphs', 0 - graph_bytes(key))
     redis.call('HDEL', key, 'end')
   end
 end

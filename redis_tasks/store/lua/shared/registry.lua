@@ -5,7 +5,7 @@ local function entry(ended_at, id) return (ended_at or '') .. ' ' .. id end
 
 local function parts(noted)
   local blank = string.find(noted, ' ', 1, true) or 0
-  return tonumber(string.sub(noted, 1, blank - 1)) or 0, string.sub(noted, blank + 1)
+  return count(string.sub(noted, 1, blank - 1)), string.sub(noted, blank + 1)
 end
 
 local function oldest_end(name)
@@ -17,15 +17,15 @@ end
 -- its registry, and its id be used again. What cannot be read is over, too.
 local function is_noted(status, ended_at, moment)
   if status == 'queued' or status == 'running' then return false end
-  local ended = tonumber(ended_at)
-  return not ended or ended == moment
+  local ended = count(ended_at)
+  return ended == 0 or ended == moment
 end
 
 -- Searched for from the nearer end: its time grows with the number of tasks on that way.
 local function leave_registry(name, ended_at, id)
   local half = math.floor(redis.call('LLEN', registry(name)) / 2)
   local middle = redis.call('LINDEX', registry(name), half)
-  local is_newer = middle and parts(middle) < (tonumber(ended_at) or 0)
+  local is_newer = middle and parts(middle) < count(ended_at)
   redis.call('LREM', registry(name), is_newer and -1 or 1, entry(ended_at, id))
   redis.call('ZREM', PREFIX .. ':' .. name, id)  -- where version 0.1 had it
 end

@@ -34,7 +34,9 @@ local function keep_bounded(finished_max, failed_max, bytes_max, now)
       grown.finished, grown.failed = 0, 0
       break
     end
-    dropped = dropped + drop_oldest(finished <= failed and 'finished' or 'failed', 1, now)
+    local more = drop_oldest(finished <= failed and 'finished' or 'failed', 1, now)
+    if more == 0 then break end
+    dropped = dropped + more
   end
 
   for name, change in pairs(grown) do

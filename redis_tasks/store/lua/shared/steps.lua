@@ -153,7 +153,7 @@ end
 
 local function drop_graph(graph)
   local key = PREFIX .. ':g:' .. graph
-  redis.call('HINCRBY', PREFIX .. ':totals', 'graphs', -graph_bytes(key))
+  redis.call('HINCRBY', PREFIX .. ':totals', 'graphs', 0 - graph_bytes(key))
   redis.call('ZREM', PREFIX .. ':graphs', graph)
   redis.call('DEL', key, key .. ':nodes', key .. ':args', key .. ':state')
 end
