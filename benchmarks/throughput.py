@@ -18,6 +18,7 @@ from pathlib import Path
 
 import redis
 
+from benchmarks.contest.arena import on_cores
 from benchmarks.contest.contestants import own_python
 from development.redis_server import EmbeddedRedis
 
@@ -105,10 +106,11 @@ def measure(tasks: int, repeat: int) -> None:
 
 @contextmanager
 def bare_server() -> Iterator[str]:
-    """Run a redis-server that writes nothing to the disk."""
+    """Run a redis-server, on one core as in the contest, that writes nothing to the disk."""
     with tempfile.TemporaryDirectory() as folder:
         server = EmbeddedRedis(Path(folder) / "data")
-        server.start()
+        with on_cores(sorted(os.sched_getaffinity(0))[:1]):
+            server.start()
         try:
             with redis.Redis.from_url(server.url) as client:
                 client.config_set("appendonly", "no")
