@@ -44,7 +44,8 @@ def rate(arena: Arena, kind: str, slots: int, seconds: float) -> Figures:
     while True:
         found = run_all(arena, kind, slots, count)
         wanted = int(min(MOST, found["per_s"] * seconds))
-        if count >= wanted / 2:
+        # A rate of 0: all of them were run between two looks.
+        if found["per_s"] and count >= wanted / 2:
             return found
         # The fewer tasks, the more of their time was the worker's start.
         count = max(wanted, 4 * count)
