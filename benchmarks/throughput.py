@@ -106,7 +106,7 @@ def measure(tasks: int, repeat: int) -> None:
 
 @contextmanager
 def bare_server() -> Iterator[str]:
-    """Run a redis-server, on one core as in the contest, that writes nothing to the disk."""
+    """Run a redis-server on one core, the first, that writes nothing to the disk."""
     with tempfile.TemporaryDirectory() as folder:
         server = EmbeddedRedis(Path(folder) / "data")
         with on_cores(sorted(os.sched_getaffinity(0))[:1]):

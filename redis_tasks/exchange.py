@@ -145,18 +145,17 @@ class Bell:
         """Return when it has waited too long, or may next be armed."""
         return self._next_try if self.armed_until is None else self.armed_until
 
-    def arm(self, now: float) -> bool:
-        """Begin to wait; false if Redis is out of reach just now."""
+    def arm(self, now: float) -> None:
+        """Begin to wait, unless it does or Redis is out of reach just now."""
         if self.armed or now < self._next_try:
-            return self.armed
+            return
         patience = conf.socket_timeout()
         try:
             self.wire.send("BLPOP", *self._keys, f"{0.8 * patience:.3f}", timeout=patience)
         except TROUBLE:
             self._broken(now)
-            return False
-        self.armed_until = now + 2 * patience
-        return True
+        else:
+            self.armed_until = now + 2 * patience
 
     def listen(self, now: float) -> bool | None:
         """Read what came: true for a token, false for nothing in time, None for a broken wire."""

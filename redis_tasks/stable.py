@@ -62,6 +62,7 @@ class Stable:
         self.on_reported: Callable[[str, int], None]
         self.before_hearing: Callable[[], None]
         self.on_taken_back: Callable[[Run], None]
+        self.spawn = workhorse_handle.spawn
         self.inherited: list[Callable[[], None]] = []
         self._lent: set[str] = set()  # workers whose run is with another one's workhorse
         self._pace = Pace()
@@ -129,7 +130,7 @@ class Stable:
     def _fork(self) -> Workhorse | None:
         """Fork a workhorse; None, for now, where there is no room for one."""
         try:
-            horse = workhorse_handle.spawn(self._classes, self._to_let_go())
+            horse = self.spawn(self._classes, self._to_let_go())
         except OSError as error:
             self._pause_forks("No room for a workhorse", error)
             return None

@@ -114,7 +114,7 @@ class Supervisor:
         finally:
             self.bell.close()
             self.exchange.close()
-            self._watch_redis()  # what Redis does does not wake up who waits for workhorses to end
+            self._watch_redis()  # so that only the end of a workhorse wakes up who waits for it
             self.stable.close(GOODBYE if self.stopping is None else self.stopping.patience())
         return self.processed
 
@@ -170,14 +170,17 @@ class Supervisor:
 
     def _watch_redis(self) -> None:
         """Have the selector know the sockets of both connections as they are now."""
-        sockets = {ears: ears.wire.socket for ears in (self.exchange, self.bell)}
-        for ears, known in list(self._heard.items()):
-            if sockets[ears] is not known:
-                self._events.unregister(self._heard.pop(ears))
+        connections: Sequence[Exchange | Bell] = (self.exchange, self.bell)
+        sockets = {ears: ears.wire.socket for ears in connections}
+        if sockets == self._heard:
+            return
+        for ears, socket in self._heard.items():
+            if socket is not None and socket is not sockets[ears]:
+                self._events.unregister(socket)
         for ears, socket in sockets.items():
-            if socket is not None and ears not in self._heard:
+            if socket is not None and socket is not self._heard.get(ears):
                 self._events.register(socket, selectors.EVENT_READ, ears)
-                self._heard[ears] = socket
+        self._heard = sockets
 
     def _next_moment(self, now: float) -> float:
         if self.stopping is not None:

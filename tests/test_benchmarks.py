@@ -29,8 +29,8 @@ MODULES = [
 NOT_INSTALLED = {"title": "Broken", "not_installed": "no such version"}
 
 
-class Ours(Contestant):
-    """Our own contestant, run by the interpreter of the tests: nothing is installed."""
+class Local(Contestant):
+    """A contestant that is run by the interpreter of the tests: nothing is installed."""
 
     @property
     def python(self) -> str:
@@ -81,13 +81,12 @@ def test_an_adapter_that_needs_no_peer_is_measured(
 ) -> None:
     ledger = tmp_path / "marks"
     ledger.touch()
-    arena = Arena(Ours(name, name, ()), start_redis(tcp=True).url, ledger)
+    arena = Arena(Local(name, name, ()), start_redis(tcp=True).url, ledger)
 
-    found = measures.run_all(arena, "noop", slots=slots, count=1000)
+    found = measures.rate(arena, "noop", slots, seconds=0.5)
 
-    assert found["tasks"] == 1000
-    assert found["connections"] <= (2 if slots == 2 else 4)
-    assert found["per_s"] > 0
+    assert (found["connections"] or 0) <= (2 if slots == 2 else 4)
+    assert (found["per_s"] or 0) > 0
 
 
 def test_the_table_shows_who_could_not_be_installed() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from redis_tasks import workhorse_handle
 from redis_tasks.clock import boottime
 from redis_tasks.page import Page
 from redis_tasks.shelf import Shelf
@@ -40,7 +39,8 @@ def supervisor(
     )
     register = scripts.register(supervisor.id, "", ["default"], 1)
     assert supervisor.exchange.talk([register]) is not None
-    assert supervisor.bell.arm(boottime())
+    supervisor.bell.arm(boottime())
+    assert supervisor.bell.armed
     supervisor._watch_redis()
     yield supervisor
     supervisor.bell.close()
@@ -63,12 +63,12 @@ def workhorse_on(descriptor: int) -> Workhorse:
 
 @pytest.mark.parametrize("which", ["exchange", "bell"])
 def test_a_workhorse_may_get_the_descriptor_of_a_closed_connection(
-    which: str, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+    which: str, supervisor: Supervisor
 ) -> None:
     descriptor = getattr(supervisor, which).wire.socket.fileno()
     getattr(supervisor, which).close()
     horse = workhorse_on(descriptor)
-    monkeypatch.setattr(workhorse_handle, "spawn", lambda *_: horse)
+    supervisor.stable.spawn = lambda *_: horse
 
     supervisor.stable.fill(boottime())
 

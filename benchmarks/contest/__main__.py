@@ -19,10 +19,9 @@ from typing import Any
 import redis
 
 from benchmarks.contest import measures, report
-from benchmarks.contest.arena import Arena, on_cores
+from benchmarks.contest.arena import Arena
 from benchmarks.contest.contestants import ENVIRONMENTS, Contestant, NotInstalled, everybody
-from benchmarks.throughput import round_trips
-from development.redis_server import EmbeddedRedis
+from benchmarks.throughput import bare_server, round_trips
 
 
 def install(contestants: list[Contestant]) -> dict[str, Any]:
@@ -47,8 +46,6 @@ def begin(contestants: list[Contestant], url: str) -> dict[str, Any]:
     """Return what is known before the first round."""
     with redis.Redis.from_url(url) as client:
         server = client.info("server")["redis_version"]
-        client.config_set("appendonly", "no")
-        client.config_set("save", "")
     return {
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
@@ -112,16 +109,10 @@ def main() -> None:
         sys.exit(f"no such contestant: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     contestants = [known[name] for name in names]
     cores = sorted(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory() as folder:
-        with on_cores(cores[:1]):
-            server = EmbeddedRedis(Path(folder) / "data")
-            server.start()
-        try:
-            results = begin(contestants, server.url)
-            for _ in range(given.rounds):
-                play_round(contestants, results, server.url, cores[1:], given.seconds)
-        finally:
-            server.stop()
+    with bare_server() as url:
+        results = begin(contestants, url)
+        for _ in range(given.rounds):
+            play_round(contestants, results, url, cores[1:], given.seconds)
     if given.append:
         join(results, json.loads((given.into / "raw.json").read_text()))
     write(results, given.into)

@@ -132,7 +132,7 @@ class Wire:
         self._sent_before = False
         self._posted: Sequence[Call[Any]] = ()
         self._watched: Any = None  # the socket that `_arrivals` asks
-        self._arrivals = select.poll()
+        self._arrivals: Any = None
 
     @property
     def connected(self) -> bool:

@@ -1,10 +1,10 @@
 """redis_tasks: warm workhorses under one supervisor."""
 
 import os
-import shlex
 import sys
 
 import work
+from pair import pair
 
 from redis_tasks import Queue, redis_task
 
@@ -24,11 +24,7 @@ def worker(slots: int) -> list[str]:
     processes = 2 if slots == NOOP_SLOTS else 1
     command = [sys.executable, "-m", "redis_tasks", "worker", "-q"]
     command += ["--concurrency", str(slots // processes)]
-    if processes == 1:
-        return command
-    one = shlex.join(command)
-    # The shell passes its signal on to both, then waits for them.
-    return ["/bin/sh", "-c", f"trap 'trap : TERM; kill 0' TERM; {one} & {one} & wait; wait"]
+    return command if processes == 1 else pair(command)
 
 
 def enqueue(kind: str, *args: float) -> None:

@@ -34,9 +34,7 @@ local function keep_bounded(finished_max, failed_max, bytes_max, now)
       grown.finished, grown.failed = 0, 0
       break
     end
-    local more = drop_oldest(finished <= failed and 'finished' or 'failed', 1, now)
-    if more == 0 then break end
-    dropped = dropped + more
+    dropped = dropped + drop_oldest(finished <= failed and 'finished' or 'failed', 1, now)
   end
 
   for name, change in pairs(grown) do
