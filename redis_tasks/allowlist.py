@@ -136,12 +136,12 @@ def _imported_already(path: str) -> Any:
 
 
 def _longest_imported(path: str) -> tuple[ModuleType | None, list[str]]:
-    parts = path.split(".")
-    for end in range(len(parts) - 1, 0, -1):
-        module = sys.modules.get(".".join(parts[:end]))
-        if module is not None:
-            return module, parts[end:]
-    return None, parts
+    outer = path
+    while "." in outer:
+        outer = outer.rpartition(".")[0]
+        if (module := sys.modules.get(outer)) is not None:
+            return module, path[len(outer) + 1 :].split(".")
+    return None, []
 
 
 def _is_found_at(path: str, func: Function) -> bool:

@@ -53,6 +53,7 @@ class Channel:
         self._replies: dict[bytes, list[bytes]] = {}
         self._arrival = threading.Condition()
         self._is_read = False
+        self._waiting = 0  # threads, for somebody else to read
         self._put_off = b""
 
     def send(self, *parts: bytes) -> None:
@@ -86,7 +87,9 @@ class Channel:
                 if left is not None and left <= 0:
                     return
                 if self._is_read:
+                    self._waiting += 1
                     self._arrival.wait(left)
+                    self._waiting -= 1
                     continue
                 self._is_read = True
                 self._arrival.release()
@@ -95,7 +98,8 @@ class Channel:
                 finally:
                     self._arrival.acquire()
                     self._is_read = False
-                    self._arrival.notify_all()
+                    if self._waiting:
+                        self._arrival.notify_all()
 
     def _read(self, timeout: float | None) -> None:
         if timeout is not None and not select.select([self._sock], [], [], timeout)[0]:

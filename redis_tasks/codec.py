@@ -25,6 +25,8 @@ MAX_BYTES = 16 * 1024 * 1024  # of text that is read
 MAX_VALUES = MAX_BYTES // 2  # in one text: each takes two bytes at least
 _JSON_DEPTH = 4 * MAX_DEPTH + 4  # an item of a tagged dict is within four more brackets
 
+_NO_ARGUMENTS = b"[[],{}]"
+_BLANK = " \t\n\r"  # as RFC 8259 has it
 _TEXT = frozenset({str})
 _CONTAINERS = frozenset({list, dict})
 _PLAIN = frozenset({type(None), bool, int, float, str, list, dict})
@@ -41,6 +43,8 @@ def encode_call(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
         raise TypeError(f"args must be a list or a tuple, not a {type(args).__name__}")
     if not isinstance(kwargs, dict) or not _TEXT.issuperset(map(type, kwargs)):
         raise TypeError("kwargs must be a dict with text keys")
+    if not args and not kwargs:
+        return _NO_ARGUMENTS
     text = _plain_text([list(args), dict(kwargs)])
     if text is not None:
         return text
@@ -52,6 +56,8 @@ def decode_call(raw: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
     Raises ``DeserializationError``, and nothing else, for whatever it has not.
     """
+    if raw == _NO_ARGUMENTS:
+        return (), {}
     call = decode(raw)
     if type(call) is list and len(call) == 2:
         args, kwargs = call
@@ -80,10 +86,14 @@ def decode(raw: bytes) -> Any:
     if _is_too_deep(raw):
         raise DeserializationError(f"nested deeper than {MAX_DEPTH} levels", raw)
     try:
-        return (_TAGGED if b'"$"' in raw else _UNTAGGED).decode(raw.decode())
+        text = raw.decode().strip(_BLANK)
+        value, end = (_TAGGED if b'"$"' in raw else _UNTAGGED).raw_decode(text)
     except (*UNREADABLE, RecursionError) as error:
         why = f"{type(error).__name__}: {error}"
         raise DeserializationError(f"not what redis_tasks writes: {why:.200}", raw) from None
+    if end < len(text):
+        raise DeserializationError("not what redis_tasks writes: more than one value", raw)
+    return value
 
 
 # ---- Writing: a fast way for what JSON has, a thorough one for the rest ------------------------

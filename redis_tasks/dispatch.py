@@ -57,8 +57,8 @@ class Request:
     """A request for tasks; it keeps its number until it was answered."""
 
     supervisor_id: str
-    number: int
     worker_ids: tuple[str, ...]
+    call: Call[list[Claimed] | None]
 
 
 Said = tuple[Call[Any], Callable[[Any], None]]
@@ -83,6 +83,7 @@ class Dispatch:
         self.on_advanced: Callable[[Advanced | None], None]
         self.measure: Callable[[], int]  # tells how many bytes all of it takes, 0 if nobody knows
         self.advancing = False  # there may be graphs whose next tasks can be enqueued
+        self._prepared: Request | None = None
         self._one_by_one = False
         self._is_full = False
         self._numbers = count(1)
@@ -104,8 +105,20 @@ class Dispatch:
     def want(self, worker_ids: Sequence[str]) -> None:
         """Ask for a task for each of these workers, with the next round trip."""
         if self.request is None and worker_ids:
-            number = next(self._numbers)
-            self.request = Request(self.supervisor_id, number, tuple(worker_ids))
+            wanted = self.supervisor_id, tuple(worker_ids)
+            # If it is not wanted now, it never will be: numbers go up.
+            request, self._prepared = self._prepared, None
+            if request is None or (request.supervisor_id, request.worker_ids) != wanted:
+                request = self._new_request(*wanted)
+            self.request = request
+
+    def prepare(self, worker_ids: Sequence[str]) -> None:
+        """Pack the next request beforehand, in case that it is for these workers."""
+        self._prepared = self._new_request(self.supervisor_id, tuple(worker_ids))
+
+    def _new_request(self, supervisor_id: str, worker_ids: tuple[str, ...]) -> Request:
+        call = scripts.claim(supervisor_id, next(self._numbers), self.queues, worker_ids)
+        return Request(supervisor_id, worker_ids, call.prepared())
 
     def ask(self, workhorse: Workhorse, frame: Sequence[bytes]) -> None:
         """Take up a call that a task sent over its pipe (see ``channel``).
@@ -126,11 +139,13 @@ class Dispatch:
         said: list[Said] = []
         if renewing is not None:
             said.append(self._renew(renewing, now))
-        said += self._settle()
-        if self.advancing or any(ended.run.in_graph for ended in self.ended):
+        if self.ended:
+            said += self._settle()
+        if self.advancing or (self.ended and any(ended.run.in_graph for ended in self.ended)):
             # After the ends that it follows from, before the claim that may give it out.
             said.append(self._advance())
-        said += [(asked.call, partial(self._answer, asked)) for asked in self.asked]
+        for asked in self.asked:
+            said.append((asked.call, partial(self._answer, asked)))
         if self.tokens_to_return:
             said.append((scripts.wake(self.tokens_to_return[0]), self._returned_token))
         if self.request is not None:
@@ -209,9 +224,7 @@ class Dispatch:
         return call, take
 
     def _claim(self, request: Request, now: float) -> Said:
-        call = scripts.claim(
-            request.supervisor_id, request.number, self.queues, request.worker_ids
-        )
+        call = request.call
 
         def take(reply: Reply) -> None:
             if self.request is request:

@@ -1,6 +1,7 @@
 """Keep a supervisor's two connections: one that works, one that waits to be woken."""
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -29,7 +30,7 @@ class Exchange:
     how many seconds to wait for an answer, where that is less than by the settings.
     """
 
-    def __init__(self, name: str, patience: float = float("inf")) -> None:
+    def __init__(self, name: str, patience: float = math.inf) -> None:
         self._most_patience = min(patience, conf.socket_timeout())
         self._logger = logging.getLogger(name)
         self.server = Server(name, self._most_patience)
@@ -37,7 +38,7 @@ class Exchange:
         self.next_try = 0.0
         self.down_since: float | None = None
         self.trouble: BaseException | None = None
-        self.limit_at = float("inf")  # no attempt lasts beyond it
+        self.limit_at = math.inf  # no attempt lasts beyond it
         self.due_at = 0.0  # when the replies to what was posted are late
         self._has_worked = False
         self._waits = _waits()
@@ -90,6 +91,8 @@ class Exchange:
         return reply
 
     def _patience(self) -> float:
+        if self.limit_at == math.inf:
+            return self._most_patience
         # Half of what is left: an attempt may have to connect first.
         left = (self.limit_at - boottime()) / 2
         return max(0.02, min(self._most_patience, left))
@@ -131,7 +134,7 @@ class Bell:
     def __init__(self, server: Server, queues: Sequence[str]) -> None:
         self.wire = Wire(server)
         self.armed_until: float | None = None
-        self.queue = ""
+        self._token_of = b""
         self._keys = [keys.wake(queue) for queue in queues]
         self._waits = _waits()
         self._next_try = 0.0
@@ -169,8 +172,13 @@ class Bell:
             self._waits, self._next_try = _waits(), 0.0
         if answer is None:
             return False
-        self.queue = answer[0].decode().removeprefix(keys.wake(""))
+        self._token_of = answer[0]
         return True
+
+    @property
+    def queue(self) -> str:
+        """The queue of the last token."""
+        return self._token_of.decode().removeprefix(keys.wake(""))
 
     def overdue(self, now: float) -> bool:
         return self.armed_until is not None and now > self.armed_until

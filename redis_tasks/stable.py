@@ -85,8 +85,9 @@ class Stable:
     def runs(self) -> list[Run]:
         return [run for horse in self.workhorses() for run in horse.runs]
 
-    def free(self) -> list[Slot]:
-        return [slot for slot in self.slots if self._is_free(slot)]
+    def free_workers(self) -> list[str]:
+        """Return the ids of the workers that may be given a task."""
+        return [slot.worker_id for slot in self.slots if self._is_free(slot)]
 
     def has_free(self) -> bool:
         return any(self._is_free(slot) for slot in self.slots)
@@ -97,7 +98,11 @@ class Stable:
 
     def free_by_worker(self) -> dict[str, Workhorse]:
         """Return the workhorses that have nothing to do, nor is a task of theirs with another."""
-        return {slot.worker_id: slot.workhorse for slot in self.free() if slot.workhorse}
+        return {
+            slot.worker_id: slot.workhorse
+            for slot in self.slots
+            if slot.workhorse is not None and self._is_free(slot)
+        }
 
     def moment(self) -> float:
         """Return when something here has to be looked at."""
@@ -154,9 +159,7 @@ class Stable:
         up would take longer. What one does not get to soon is taken back for its own workhorse.
         Returns when somebody has to be looked at.
         """
-        expected = [self._pace.expected(run.func_name) for run in runs]
-        groups = divide(expected, self._processors - len(self.busy()))
-        waiting = deque([runs[number] for number in group] for group in groups)
+        waiting = deque(self._groups(runs))
         moment = NEVER
         while waiting:
             group = waiting.popleft()
@@ -165,7 +168,16 @@ class Stable:
             self._lent.update(run.worker_id for run in list(horse.runs)[1:])
             self.say_rest(horse)
             moment = min(moment, horse.moment)
+        if len(runs) == len(self.busy()) == 1:
+            _give_way()
         return moment
+
+    def _groups(self, runs: Sequence[Run]) -> list[list[Run]]:
+        if len(runs) == 1:
+            return [[*runs]]
+        expected = [self._pace.expected(run.func_name) for run in runs]
+        groups = divide(expected, self._processors - len(self.busy()))
+        return [[runs[number] for number in group] for group in groups]
 
     def _relieve(self, horse: Workhorse) -> None:
         """Have others do what it has not come to, and see how far it is."""
@@ -333,6 +345,13 @@ class Stable:
         self.children_ended = True
         with contextlib.suppress(BlockingIOError):
             os.read(self.wakeup, 4096)
+
+
+def _give_way() -> None:
+    # A workhorse does not push this process aside: on the same core it would have to wait until
+    # all is put in order here. Where others work, this one would have to wait for them.
+    if hasattr(os, "sched_yield"):
+        os.sched_yield()
 
 
 def _processors() -> int:

@@ -148,8 +148,9 @@ class Supervisor:
 
     def _wait(self) -> None:
         """Wait for a signal, a workhorse, a wake-up, or the next moment at which to act."""
-        if self._may_listen():
+        if not self.bell.armed and self._may_listen():
             self.bell.arm(boottime())
+            self.dispatch.prepare(self.stable.free_workers())
         self._watch_redis()
         now = boottime()
         for key, events in self._events.select(max(0.0, self._next_moment(now) - now)):
@@ -224,7 +225,8 @@ class Supervisor:
     # Redis
 
     def _talk(self, now: float) -> None:
-        self.dispatch.refuse_late(now)
+        if self.dispatch.asked:
+            self.dispatch.refuse_late(now)
         if self.dispatch.waiting:
             if now >= self.exchange.due_at:
                 self._hear_redis()
@@ -234,11 +236,8 @@ class Supervisor:
         if self.stopping is None and not self._keep_house(now):
             return
         if self.hungry and self.stopping is None:
-            self.dispatch.want([slot.worker_id for slot in self.stable.free()])
-        renewing = None
-        if now >= self.beat_at:
-            renewing = self.stable.runs()
-        self.dispatch.say(now, renewing)
+            self.dispatch.want(self.stable.free_workers())
+        self.dispatch.say(now, self.stable.runs() if now >= self.beat_at else None)
 
     def _keep_house(self, now: float) -> bool:
         """Do what is due beside the tasks; false if Redis does not answer."""
@@ -297,8 +296,9 @@ class Supervisor:
         homes = self.stable.free_by_worker() if self.stopping is None else {}
         runs = [Run.of(given, asked_at) for given in claimed]
         begin_now = [run for run in runs if run.worker_id in homes]
-        moments = [_fenced_at(run) for run in begin_now]
-        self._round_at = min(self._round_at, self.stable.hand_out(begin_now, homes), *moments)
+        if begin_now:
+            moment = self.stable.hand_out(begin_now, homes)
+            self._round_at = min(self._round_at, moment, *map(_fenced_at, begin_now))
         for run in runs:
             if run.worker_id not in homes:
                 self._put_back(run)

@@ -120,6 +120,10 @@ def test_plain_values_are_plain_compact_json() -> None:
     assert raw.decode() == '[[1,"ü",null],{"x":[1.5,true,{"y":{}}]}]'
 
 
+def test_blanks_around_a_value_mean_nothing() -> None:
+    assert decode(b" \t[1, 2]\r\n") == [1, 2]
+
+
 def test_what_json_lacks_is_tagged_where_it_stands() -> None:
     assert encode_call(((1, b"x"),), {}) == b'[[{"$":["tuple",[1,{"$":["bytes","eA=="]}]]}],{}]'
     assert encode({1: "one"}) == b'{"$":["dict",[[1,"one"]]]}'

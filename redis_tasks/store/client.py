@@ -92,6 +92,11 @@ class Call(NamedTuple, Generic[T]):
     args: tuple[Argument, ...]
     read: Callable[[Reply], T]
     again: Callable[[], "Call[T]"] | None = None  # makes the call for a second time, if it differs
+    packed: bytes = b""  # the command, where it was packed beforehand
+
+    def prepared(self) -> "Call[T]":
+        """Return the call with all done that can be done before it is sent."""
+        return self._replace(packed=pack_command(self.command(whole=False)))
 
     def repeated(self) -> "Call[T]":
         """Return the call as it is to be sent where it may have been sent before."""
@@ -174,7 +179,7 @@ class Wire:
         self._prepare(timeout)
         self._limit(timeout, deadline)
         self._posted = calls
-        self._send([call.command(whole=False) for call in calls])
+        self._send([call.packed or pack_command(call.command(whole=False)) for call in calls])
 
     def collect(self, timeout: float, deadline: float = math.inf) -> list[Reply]:
         """Return the replies to what was posted: as ``exchange()``."""
@@ -184,7 +189,7 @@ class Wire:
         if unknown:
             self.sent = len(unknown) < len(calls)  # a script that is not known did nothing
             self._limit(timeout, deadline)
-            self._send([calls[i].command(whole=True) for i in unknown])
+            self._send([pack_command(calls[i].command(whole=True)) for i in unknown])
             for i, reply in zip(unknown, self._receive(len(unknown)), strict=True):
                 replies[i] = reply
         return replies
@@ -193,7 +198,7 @@ class Wire:
         """Send one plain command and return its reply, raising error replies."""
         self.sent = False
         self._prepare(timeout)
-        self._send([words])
+        self._send([pack_command(words)])
         reply = self._receive(1)[0]
         if isinstance(reply, ResponseError):
             raise reply
@@ -236,11 +241,10 @@ class Wire:
         if sock.gettimeout() != timeout:
             sock.settimeout(timeout)
 
-    def _send(self, commands: Sequence[tuple[Argument, ...]]) -> None:
-        packed = b"".join(pack_command(command) for command in commands)
+    def _send(self, packed: Sequence[bytes]) -> None:
         self._sent_before, self.sent = self.sent, True
         try:
-            self.connection.send_packed_command((packed,), check_health=False)
+            self.connection.send_packed_command((b"".join(packed),), check_health=False)
         except BaseException:
             self.close()
             raise
