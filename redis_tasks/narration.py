@@ -3,7 +3,7 @@
 import logging
 
 from redis_tasks.dispatch import Ended
-from redis_tasks.lifecycle import FINISH, TaskOutcome
+from redis_tasks.lifecycle import FINISH, RELEASE, TaskOutcome
 from redis_tasks.stable import Slot
 from redis_tasks.store.graph_scripts import Advanced
 from redis_tasks.store.scripts import Settled
@@ -12,6 +12,7 @@ logger = logging.getLogger("redis_tasks.task")
 worker_logger = logging.getLogger("redis_tasks.worker")
 
 LONGEST = 500  # characters of an error in the log
+PUT_BACK = "put back"
 WORDS = {"finished": "finished", "failed": "failed", "queued": "requeued"}
 REFUSALS = {
     "lost": "the task had been given to somebody else",
@@ -34,10 +35,9 @@ def tell_settled(ended: Ended, settled: Settled) -> None:
         what = ended.description or run.func_name
         logger.info("Task %s [%s] %s", what, run.task_id, WORDS[settled.word], extra=extra)
         if ended.outcome.text:
-            reason = settled.reason or ended.outcome.reason
-            cause = gist(ended.outcome.text)
+            why, cause = _why(ended.outcome, settled), gist(ended.outcome.text)
             logger.warning(
-                "Task %s [%s] %s: %s", run.func_name, run.task_id, reason, cause, extra=extra
+                "Task %s [%s] %s: %s", run.func_name, run.task_id, why, cause, extra=extra
             )
     elif settled.word in REFUSALS:
         logger.warning(
@@ -48,6 +48,12 @@ def tell_settled(ended: Ended, settled: Settled) -> None:
             REFUSALS[settled.word],
             extra=extra,
         )
+
+
+def _why(outcome: TaskOutcome, settled: Settled) -> str:
+    if outcome.move is RELEASE and settled.word == "queued":
+        return PUT_BACK  # its reason is what it fails for, too often put back
+    return settled.reason or outcome.reason
 
 
 def tell_advanced(advanced: Advanced) -> None:

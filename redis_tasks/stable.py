@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from redis_tasks import offspring, page, workhorse_handle
+from redis_tasks import forking, offspring, page
 from redis_tasks.clock import boottime
 from redis_tasks.lifecycle import TaskOutcome
 from redis_tasks.run import Run
@@ -23,6 +23,7 @@ logger = logging.getLogger("redis_tasks.worker")
 
 NEVER = float("inf")
 NOT_BEGUN_PATIENCE = 1.0  # seconds in which a task that has not begun may notice the shutdown
+TOGETHER = 8  # workhorses that are forked in a row, at most: signals have to wait
 SWEEP_PAUSE = 0.05  # seconds until killed orphans have left their own orphans to us
 
 
@@ -62,7 +63,7 @@ class Stable:
         self.on_reported: Callable[[str, int], None]
         self.before_hearing: Callable[[], None]
         self.on_taken_back: Callable[[Run], None]
-        self.spawn = workhorse_handle.spawn
+        self.spawn = forking.spawn
         self.inherited: list[Callable[[], None]] = []
         self._lent: set[str] = set()  # workers whose run is with another one's workhorse
         self._pace = Pace()
@@ -113,35 +114,36 @@ class Stable:
 
     def fill(self, now: float) -> None:
         """Fork what is missing. Nothing is claimed for a workhorse that is not there."""
-        for slot in self.slots:
-            # A fork during a look-up could copy a lock that the look-up holds.
-            if slot.workhorse is not None or now < self._fork_at or resolve.busy():
-                continue
-            slot.workhorse = self._fork()
-            if slot.workhorse is None:
-                return
+        empty = [slot for slot in self.slots if slot.workhorse is None]
+        # A fork during a look-up could copy a lock that the look-up holds.
+        while empty and now >= self._fork_at and not resolve.busy():
+            batch, empty = empty[:TOGETHER], empty[TOGETHER:]
+            for slot, horse in zip(batch, self._fork(len(batch)), strict=False):
+                slot.workhorse = horse
 
     def report(self, taken: Taken) -> bool:
         """Fork one more workhorse, which reports a killed run and ends; false if it cannot be."""
-        horse = self._fork()
-        if horse is None:
+        horses = self._fork(1)
+        if not horses:
             return False
+        horse = horses[0]
         self.leaving.append(horse)
         horse.give_report(taken)
         self.say_rest(horse)
         self.children_ended = True  # a round takes note of its limit
         return True
 
-    def _fork(self) -> Workhorse | None:
-        """Fork a workhorse; None, for now, where there is no room for one."""
+    def _fork(self, number: int) -> list[Workhorse]:
+        """Fork *number* workhorses, or as many as there is room for just now."""
         try:
-            horse = self.spawn(self._classes, self._to_let_go())
+            horses = self.spawn(number, self._classes, self._to_let_go())
         except OSError as error:
             self._pause_forks("No room for a workhorse", error)
-            return None
+            return []
         self.before_hearing()
-        self.selector.register(horse, selectors.EVENT_READ, horse)
-        return horse
+        for horse in horses:
+            self.selector.register(horse, selectors.EVENT_READ, horse)
+        return horses
 
     def _to_let_go(self) -> list[Callable[[], None]]:
         others = [horse.let_go for horse in self.workhorses()]
@@ -281,7 +283,7 @@ class Stable:
             self._relieve(horse)
         while horse.run is not None:
             self._conclude(horse, horse.post_mortem(code))
-        if not horse.ready:
+        if not horse.ready and (horse.reporting or not horse.retiring):
             self._pause_forks("A workhorse ended before it was ready", f"exit code {code}")
         self._unregister(horse)
         self._let_leave(horse)

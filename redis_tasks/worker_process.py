@@ -1,5 +1,6 @@
 """Run a worker process: settings, preload, signals, then the supervisor."""
 
+import codecs
 import contextlib
 import faulthandler
 import gc
@@ -15,13 +16,14 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
-from redis_tasks import middleware, offspring
+from redis_tasks import middleware, offspring, rehearsal
 from redis_tasks.clock import boottime
 from redis_tasks.conf import settings
 from redis_tasks.dotted import import_attribute
 from redis_tasks.exceptions import SettingsError
 from redis_tasks.names import new_id
 from redis_tasks.queue import Queue
+from redis_tasks.store import client
 from redis_tasks.supervisor import Supervisor
 from redis_tasks.worker import Worker
 
@@ -131,6 +133,7 @@ def run(
         warn_of_settings(logger)
         offspring.adopt_orphans()
         worker = _describe(description, queues)
+        rehearsal.rehearse()
         supervisor = Supervisor(
             worker.id,
             queues,
@@ -204,6 +207,9 @@ def _preload(worker: Worker) -> list[Callable[[], Any]]:
         )
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
+    # What the first call of Redis imports: after the fork each process would have its own.
+    codecs.lookup("idna")
+    client.script("claim")
     # A collection writes to all objects that it walks through, and so would copy the memory that
     # workhorses share.
     gc.freeze()

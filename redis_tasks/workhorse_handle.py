@@ -1,19 +1,15 @@
-"""Hold one workhorse from the supervisor's side: start, feed, hear, signal, bury it."""
+"""Hold one workhorse from the supervisor's side: feed, hear, signal, bury it."""
 
 import contextlib
-import errno
 import itertools
 import os
-import resource
 import signal
 import socket
-import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from redis_tasks import hooks, lifecycle, offspring, page, shutdown, workhorse
+from redis_tasks import lifecycle, offspring, page, shutdown
 from redis_tasks.channel import OUTCOME, READY, REPORT, RETURNED, TASK
 from redis_tasks.clock import boottime
 from redis_tasks.frames import MALFORMED, Unpacker, pack_command
@@ -29,7 +25,6 @@ REPORT_LIMIT = 30.0  # seconds for middleware to hear of a run that was killed
 START_LIMIT = 30.0  # seconds from the fork to the first word
 EXIT_LIMIT = 5.0  # seconds from a workhorse's last outcome to its end
 PATIENCE = 0.005  # seconds for what was handed over together, until others take the rest
-SPARE_FILES = 16  # descriptors that are left for Redis and for the workhorses' own use
 CHUNK = 16384  # bytes read at once: more than almost any answer of a workhorse
 RESEND_SOON, RESEND = 0.25, 2.0  # seconds between two interruptions
 
@@ -326,53 +321,3 @@ def _death(killed_for: str, code: int) -> str:
         return f"it was killed by {signal.Signals(-code).name}"
     except ValueError:
         return f"it was killed by signal {-code}"
-
-
-def _pipe() -> tuple[socket.socket, socket.socket]:
-    ours, theirs = socket.socketpair()
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if limit != resource.RLIM_INFINITY and theirs.fileno() + SPARE_FILES >= limit:
-        ours.close()
-        theirs.close()
-        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-    return ours, theirs
-
-
-def spawn(
-    classes: Sequence[Callable[[], Any]], inherited: Iterable[Callable[[], None]]
-) -> Workhorse:
-    """Fork a workhorse; the child first calls all of *inherited* to let go of what is not its own.
-
-    Raises ``OSError`` if the system has no room for one more process.
-    """
-    shelf = Shelf()
-    try:
-        ours, theirs = _pipe()
-    except OSError:
-        shelf.close()
-        raise
-    memory = Page()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            stream.flush()
-    for let_go in hooks.before_fork:
-        let_go()
-    supervisor = os.getpid()
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, workhorse.STOP_SIGNALS)
-    try:
-        pid = os.fork()
-        if pid == 0:
-            let_go_all = [ours.close, shelf.only_take, *inherited]
-            workhorse.main(theirs, memory, shelf, supervisor, classes, let_go_all)
-    except OSError:
-        ours.close()
-        shelf.close()
-        memory.close()
-        raise
-    finally:
-        theirs.close()
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    with contextlib.suppress(OSError):
-        os.setpgid(pid, pid)
-    ours.setblocking(False)
-    return Workhorse(pid, ours, memory, shelf)

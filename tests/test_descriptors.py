@@ -68,7 +68,7 @@ def test_a_workhorse_may_get_the_descriptor_of_a_closed_connection(
     descriptor = getattr(supervisor, which).wire.socket.fileno()
     getattr(supervisor, which).close()
     horse = workhorse_on(descriptor)
-    supervisor.stable.spawn = lambda *_: horse
+    supervisor.stable.spawn = lambda *_: [horse]
 
     supervisor.stable.fill(boottime())
 

@@ -33,7 +33,7 @@ FLOORS = (
     (
         "processes",
         """maintenance narration dispatch leadership postmortem exchange stable sharing
-        workhorse_handle run workhorse shelf channel stopping""",
+        forking workhorse_handle run rehearsal workhorse shelf channel stopping""",
     ),
     ("running", "worker execution"),
     ("records", "queue registries schedule_view agenda entries task statistics record"),

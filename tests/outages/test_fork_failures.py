@@ -1,5 +1,6 @@
 """The system has no room for another process: the worker tries again later, nothing is lost."""
 
+from pathlib import Path
 from typing import Any
 
 from redis_tasks import Queue, Task
@@ -7,6 +8,7 @@ from tests.conftest import StartWorker
 from tests.outages.watching import starts, wait_for_status
 from tests.support.actions import act, act_once
 from tests.support.ledger import Ledger
+from tests.support.waiting import wait_until
 
 # Limits on processes do not bind root, so the call itself is made to fail.
 FAILING: dict[str, Any] = {"WORKER_PRELOAD_FUNCTION": "tests.outages.preloads.let_forks_fail"}
@@ -40,6 +42,21 @@ def test_a_workhorse_that_cannot_be_replaced_at_once_costs_no_task(
     assert starts(ledger, tasks) == [1, 1]
     assert [task.attempt for task in Task.fetch_many([task.id for task in tasks])] == [1, 1]
     worker.wait_line("No room for a workhorse", count=2)
+
+
+def test_a_fork_that_fails_in_a_row_of_them_is_made_up_for(
+    start_worker: StartWorker, ledger: Ledger
+) -> None:
+    worker = start_worker("--concurrency", "3", environment={"RT_FORK_FAILURES": "2"}, **FAILING)
+    wait_until(lambda: len(worker.workhorses()) == 3)
+
+    tasks = Queue().enqueue_many([{"func": act_once}] * 6)
+
+    wait_for_status("finished", *tasks)
+    assert starts(ledger, tasks) == [1] * 6
+    # A pipe's end for each, both ends of its shelf, two connections.
+    sockets = [str(one.readlink()) for one in Path(f"/proc/{worker.pid}/fd").iterdir()]
+    assert sum(name.startswith("socket:") for name in sockets) == 3 * 3 + 2
 
 
 def test_a_worker_that_cannot_fork_still_stops_when_it_is_told_to(

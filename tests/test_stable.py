@@ -1,4 +1,4 @@
-"""How a stable hands out runs: whose turn it is on the processor afterwards."""
+"""A stable whose workhorses have no process: what it does with them, step by step."""
 
 import os
 import socket
@@ -29,6 +29,7 @@ def stable() -> Iterator[Stable]:
     theirs = []
     for slot in stable.slots:
         ours, other = socket.socketpair()
+        ours.setblocking(False)
         theirs.append(other)
         slot.worker_id = f"w#{slot.number}"
         slot.workhorse = Workhorse(NOBODY, ours, Page(), Shelf())
@@ -61,3 +62,23 @@ def test_a_task_is_let_go_first_where_nobody_else_works(
 
     assert len(counted) == yields
     assert len(stable.busy()) == busy + given
+
+
+@pytest.mark.parametrize(
+    ("dismissed", "reporting", "said"),
+    [(True, "", 0), (False, "", 1), (True, "1 t", 1)],
+    ids=["was let go", "died", "was to report"],
+)
+def test_a_workhorse_that_ends_early_is_a_trouble_unless_it_was_let_go(
+    dismissed: bool, reporting: str, said: int, stable: Stable, caplog: pytest.LogCaptureFixture
+) -> None:
+    horse = next(stable.workhorses())
+    stable.before_hearing = lambda: None
+    stable.on_reported = lambda _name, _code: None
+    horse.ready, horse.reporting = False, reporting
+    if dismissed:
+        stable.dismiss()
+
+    stable._bury(horse, 0)
+
+    assert caplog.text.count("A workhorse ended before it was ready") == said
