@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis_tasks import hooks, workhorse
 from redis_tasks.page import Page
@@ -27,13 +27,13 @@ class Link:
     """What a supervisor shares with one workhorse, both ends of it."""
 
     def __init__(self) -> None:
+        self.page = Page()
         self.shelf = Shelf()
         try:
             self.ours, self.theirs = _pipe()
         except OSError:
             self.shelf.close()
             raise
-        self.page = Page()
 
     def keep_theirs(self) -> None:
         """Let go of the supervisor's ends, in the workhorse."""
@@ -51,17 +51,23 @@ class Link:
         self.page.close()
 
 
+class Row(NamedTuple):
+    """Workhorses that were forked together; *trouble* tells why there are not more of them."""
+
+    workhorses: list[Workhorse]
+    trouble: OSError | None
+
+
 def spawn(
     number: int,
     classes: Sequence[Callable[[], Any]],
     inherited: Sequence[Callable[[], None]],
-) -> list[Workhorse]:
+) -> Row:
     """Fork workhorses: *number* of them, or fewer if the system has no room for more.
 
-    Each child first calls all of *inherited*, to let go of what is not its own. Raises ``OSError``
-    where there is not even room for one.
+    Each child first calls all of *inherited*, to let go of what is not its own.
     """
-    links = _links(number)
+    links, trouble = _links(number)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
@@ -78,25 +84,23 @@ def spawn(
                 let_go_all = [link.keep_theirs, *others, *inherited]
                 workhorse.main(link.theirs, link.page, link.shelf, supervisor, classes, let_go_all)
             pids.append(pid)
-    except OSError:
-        if not pids:
-            raise
+    except OSError as error:
+        trouble = error
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         for link in links[len(pids) :]:
             link.close()
-    return [_handle(pid, link) for pid, link in zip(pids, links, strict=False)]
+    return Row([_handle(pid, link) for pid, link in zip(pids, links, strict=False)], trouble)
 
 
-def _links(number: int) -> list[Link]:
+def _links(number: int) -> tuple[list[Link], OSError | None]:
     links: list[Link] = []
     try:
         while len(links) < number:
             links.append(Link())
-    except OSError:
-        if not links:
-            raise
-    return links
+    except OSError as error:
+        return links, error
+    return links, None
 
 
 def _pipe() -> tuple[socket.socket, socket.socket]:

@@ -11,7 +11,7 @@ hold: Callable[[Callable[[], None], bool | str], bool] | None = None
 # Called with a queue's name when tasks were put into it.
 enqueued: Callable[[str], None] | None = None
 
-# Called in the supervisor before each fork of a workhorse; may not raise.
+# Called in the supervisor before workhorses are forked, one or several in a row; may not raise.
 before_fork: list[Callable[[], None]] = []
 
 

@@ -7,6 +7,7 @@ the fork all workhorses share; afterwards each of them would have half a megabyt
 import contextlib
 import logging
 import socket
+import threading
 from collections.abc import Iterator
 
 from redis_tasks import workhorse
@@ -20,6 +21,12 @@ from redis_tasks.store import client
 from redis_tasks.store.scripts import CLAIMED
 
 TIMES = 20  # more than Python waits for until it takes code for used often
+# So that the task may run, and the process goes on after it.
+LIMITS = {
+    "TASK_MODULES": None,
+    "WORKHORSE_MAX_TASKS": 2 * TIMES,
+    "WORKHORSE_MAX_MEMORY": None,
+}
 
 
 @redis_task()
@@ -28,19 +35,22 @@ def nothing(_number: int) -> None:
 
 
 def rehearse() -> None:
-    """Be a workhorse with a few tasks that do nothing; nobody else hears of them."""
-    ours, theirs = socket.socketpair()
-    page, shelf = Page(), Shelf()
-    try:
+    """Be a workhorse with a few tasks that do nothing; nobody hears of them.
+
+    Not beside other threads, which would see what is changed meanwhile.
+    """
+    if threading.active_count() > 1:
+        return
+    with contextlib.ExitStack() as stack:
+        ours, theirs = (stack.enter_context(one) for one in socket.socketpair())
+        page = stack.enter_context(contextlib.closing(Page()))
+        shelf = stack.enter_context(contextlib.closing(Shelf()))
         for place in range(TIMES):
             ours.sendall(pack(TASK, b"%d" % place, b"0", *_told()))
         ours.shutdown(socket.SHUT_WR)
-        with _silence(), _leave_to_all(), contextlib.suppress(Closed):
+        stack.callback(client.use, None)
+        with _silence(), _without_limits(), contextlib.suppress(Closed):
             workhorse.work(Channel(theirs), page, shelf, ())
-    finally:
-        client.use(None)
-        for used in (ours, theirs, page, shelf):
-            used.close()
 
 
 def _told() -> list[bytes]:
@@ -61,8 +71,12 @@ def _silence() -> Iterator[None]:
         logging.disable(before)
 
 
-def _leave_to_all() -> contextlib.AbstractContextManager[object]:
-    # So that it may run, and does not end after the first task.
-    return settings.override(
-        TASK_MODULES=None, WORKHORSE_MAX_TASKS=2 * TIMES, WORKHORSE_MAX_MEMORY=None
-    )
+@contextlib.contextmanager
+def _without_limits() -> Iterator[None]:
+    # By assignment: an override forgets what was assigned before.
+    before = {name: getattr(settings, name) for name in LIMITS}
+    vars(settings).update(LIMITS)
+    try:
+        yield
+    finally:
+        vars(settings).update(before)

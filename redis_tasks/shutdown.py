@@ -24,12 +24,12 @@ class Interruption:
     """The state of the one task that this process runs."""
 
     def __init__(self) -> None:
-        self.report: Callable[[int], None] = lambda _: None
         self.stopping = False  # some signal has come: nothing is begun that others can do
         self.forget()
 
     def forget(self) -> None:
         """Begin a new task: nothing was asked of it, nothing postponed yet."""
+        self.report: Callable[[int], None] = lambda _: None
         self.depth = 0
         self.cancel: Callable[[], None] | None = None
         self.requested = False

@@ -135,15 +135,13 @@ class Stable:
 
     def _fork(self, number: int) -> list[Workhorse]:
         """Fork *number* workhorses, or as many as there is room for just now."""
-        try:
-            horses = self.spawn(number, self._classes, self._to_let_go())
-        except OSError as error:
-            self._pause_forks("No room for a workhorse", error)
-            return []
+        row = self.spawn(number, self._classes, self._to_let_go())
+        if row.trouble is not None:
+            self._pause_forks("No room for a workhorse", row.trouble)
         self.before_hearing()
-        for horse in horses:
+        for horse in row.workhorses:
             self.selector.register(horse, selectors.EVENT_READ, horse)
-        return horses
+        return row.workhorses
 
     def _to_let_go(self) -> list[Callable[[], None]]:
         others = [horse.let_go for horse in self.workhorses()]
@@ -170,8 +168,6 @@ class Stable:
             self._lent.update(run.worker_id for run in list(horse.runs)[1:])
             self.say_rest(horse)
             moment = min(moment, horse.moment)
-        if len(runs) == len(self.busy()) == 1:
-            _give_way()
         return moment
 
     def _groups(self, runs: Sequence[Run]) -> list[list[Run]]:
@@ -283,7 +279,8 @@ class Stable:
             self._relieve(horse)
         while horse.run is not None:
             self._conclude(horse, horse.post_mortem(code))
-        if not horse.ready and (horse.reporting or not horse.retiring):
+        was_let_go = horse.retiring and not horse.reporting  # who reports retires from the start
+        if not horse.ready and not was_let_go:
             self._pause_forks("A workhorse ended before it was ready", f"exit code {code}")
         self._unregister(horse)
         self._let_leave(horse)
@@ -347,13 +344,6 @@ class Stable:
         self.children_ended = True
         with contextlib.suppress(BlockingIOError):
             os.read(self.wakeup, 4096)
-
-
-def _give_way() -> None:
-    # A workhorse does not push this process aside: on the same core it would have to wait until
-    # all is put in order here. Where others work, this one would have to wait for them.
-    if hasattr(os, "sched_yield"):
-        os.sched_yield()
 
 
 def _processors() -> int:

@@ -78,7 +78,7 @@ class Task(Record):
             "fn": path.encode(),
             "args": arguments,
             "re": b"1" if options.reentrant else b"",
-            "to": str(_shortest(timeout)).encode(),
+            "to": str(timeout).encode(),
             "sec": description.write_places(secret),
         }
         self._call: tuple[tuple[Any, ...], dict[str, Any]] | None = (tuple(args), dict(kwargs))
@@ -318,7 +318,7 @@ class Task(Record):
             func_name=self.func_name,
             arguments=self._fields["args"],
             reentrant=self.is_reentrant,
-            timeout=self._fields["to"].decode(),
+            timeout=_shortest(self.timeout),
             meta=self._encoded_meta() if self._meta or self._headers else b"",
             secret=self._fields.get("sec", b""),
             again=again,
@@ -341,7 +341,7 @@ class Task(Record):
 
 def _shortest(seconds: float) -> float:
     # Redis keeps a whole number in fewer bytes than the same with ".0".
-    return int(seconds) if seconds < MOST_WHOLE and seconds == int(seconds) else seconds
+    return int(seconds) if seconds.is_integer() and seconds < MOST_WHOLE else seconds
 
 
 def _texts(headers: object) -> dict[str, str]:

@@ -230,7 +230,7 @@ def _room_of(stream: Any) -> Callable[[], object]:
     room = select.poll()
     try:
         room.register(stream, select.POLLOUT)
-    except (TypeError, OSError, ValueError):
+    except (TypeError, OSError, ValueError, AttributeError, RuntimeError):
         return lambda: True  # the user's own: no file of the system
     return partial(room.poll, 0)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from redis_tasks.clock import boottime
+from redis_tasks.forking import Row
 from redis_tasks.page import Page
 from redis_tasks.shelf import Shelf
 from redis_tasks.store import scripts
@@ -68,7 +69,7 @@ def test_a_workhorse_may_get_the_descriptor_of_a_closed_connection(
     descriptor = getattr(supervisor, which).wire.socket.fileno()
     getattr(supervisor, which).close()
     horse = workhorse_on(descriptor)
-    supervisor.stable.spawn = lambda *_: [horse]
+    supervisor.stable.spawn = lambda *_: Row([horse], None)
 
     supervisor.stable.fill(boottime())
 

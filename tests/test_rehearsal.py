@@ -4,12 +4,13 @@ import dis
 import logging
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from redis_tasks import execution, rehearsal
+from redis_tasks import execution, rehearsal, shutdown
 from redis_tasks.conf import settings
 from redis_tasks.store import client
 from tests.conftest import StartWorker
@@ -39,6 +40,7 @@ def calls(
 ) -> list[tuple[int, ...]]:
     """The calls of the task that a rehearsal runs, with nobody to connect to."""
     settings_for_test["REDIS_URL"] = NOBODY
+    monkeypatch.setattr(threading, "active_count", lambda: 1)  # as if no test runner had others
     seen: list[tuple[int, ...]] = []
 
     def nothing(*args: int) -> None:
@@ -69,18 +71,33 @@ def test_a_rehearsal_runs_its_tasks_whatever_the_settings_say(
 
 
 def test_a_rehearsal_leaves_nothing_behind(
-    calls: list[tuple[int, ...]], caplog: pytest.LogCaptureFixture
+    calls: list[tuple[int, ...]],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level(logging.DEBUG)
     rehearsal.rehearse()
     before = descriptors()
+    monkeypatch.setattr(settings, "MAX_CRASHES", 77)
 
     rehearsal.rehearse()
 
     assert descriptors() == before
+    assert settings.MAX_CRASHES == 77
+    shutdown.state.report(shutdown.RAISED)
     assert not caplog.records
     assert logging.root.manager.disable == logging.NOTSET
     assert client._door is None
+
+
+def test_beside_another_thread_nothing_is_rehearsed(
+    calls: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading, "active_count", lambda: 2)
+
+    rehearsal.rehearse()
+
+    assert not calls
 
 
 def test_a_worker_has_rehearsed_before_its_first_fork(

@@ -31,7 +31,7 @@ class NewTask(NamedTuple):
     func_name: str
     arguments: bytes
     reentrant: bool
-    timeout: float | str  # seconds
+    timeout: float
     meta: bytes = b""
     secret: bytes = b""
     again: bool = False

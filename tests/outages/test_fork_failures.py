@@ -1,5 +1,6 @@
 """The system has no room for another process: the worker tries again later, nothing is lost."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ def test_a_fork_that_fails_in_a_row_of_them_is_made_up_for(
     start_worker: StartWorker, ledger: Ledger
 ) -> None:
     worker = start_worker("--concurrency", "3", environment={"RT_FORK_FAILURES": "2"}, **FAILING)
+    worker.wait_line("No room for a workhorse .*temporarily unavailable.*next try is in 1 s")
     wait_until(lambda: len(worker.workhorses()) == 3)
 
     tasks = Queue().enqueue_many([{"func": act_once}] * 6)
@@ -55,8 +57,15 @@ def test_a_fork_that_fails_in_a_row_of_them_is_made_up_for(
     wait_for_status("finished", *tasks)
     assert starts(ledger, tasks) == [1] * 6
     # A pipe's end for each, both ends of its shelf, two connections.
-    sockets = [str(one.readlink()) for one in Path(f"/proc/{worker.pid}/fd").iterdir()]
-    assert sum(name.startswith("socket:") for name in sockets) == 3 * 3 + 2
+    wait_until(lambda: sockets_of(worker.pid) == 3 * 3 + 2)
+
+
+def sockets_of(pid: int) -> int:
+    number = 0
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            number += str(descriptor.readlink()).startswith("socket:")
+    return number
 
 
 def test_a_worker_that_cannot_fork_still_stops_when_it_is_told_to(

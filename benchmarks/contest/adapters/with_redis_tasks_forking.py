@@ -8,8 +8,8 @@ import work
 from redis_tasks import Queue, redis_task
 
 GUARANTEE = "never lost; an interrupted or crashed task is first in line again, or failed"
-SETTINGS = "WORKHORSE_MAX_TASKS=1"
-NOOP_SLOTS = 4
+SETTINGS = "WORKHORSE_MAX_TASKS=1; for no-ops a worker of 24"
+NOOP_SLOTS = 24
 
 noop = redis_task()(work.noop)
 nap = redis_task()(work.nap)
