@@ -18,7 +18,7 @@ from typing import Any
 import redis
 
 from benchmarks.contest.contestants import own_python
-from benchmarks.throughput import ENQUEUE, MANY, enqueue, own_server
+from benchmarks.throughput import ENQUEUE, MANY, enqueue, own_server, with_redis
 
 QUEUE = "redis_tasks:q:default"
 LEFT = 500  # tasks that still wait when the measurement ends
@@ -141,10 +141,14 @@ def worker_program(*options: str) -> list[str]:
 
 
 @contextmanager
-def worker(concurrency: int, *options: str) -> Iterator[int]:
-    """Run a worker of this checkout; gives the supervisor's process id."""
+def worker(concurrency: int, *options: str, url: str = "") -> Iterator[int]:
+    """Run a worker of this checkout; gives the supervisor's process id.
+
+    *url*: of its Redis, if it is another one than this process has.
+    """
     program = worker_program("--concurrency", str(concurrency), *options)
-    with subprocess.Popen(program, stdout=subprocess.DEVNULL) as process:
+    environment = with_redis(url)
+    with subprocess.Popen(program, stdout=subprocess.DEVNULL, env=environment) as process:
         try:
             yield process.pid
         finally:
@@ -161,18 +165,25 @@ def enqueue_noops(count: int, url: str = "") -> float:
 
 
 def run_costs(
-    client: Any, concurrency: int, *options: str, until: int, warm: int = WARM, waiting: int = 0
+    client: Any,
+    concurrency: int,
+    *options: str,
+    until: int,
+    warm: int = WARM,
+    waiting: int = 0,
+    url: str = "",
 ) -> Costs:
     """Return what a task costs between the *warm*-th and the *until*-th of *waiting* ones.
 
     Without *waiting* as many as are needed are enqueued first, and all is cleared afterwards.
+    *url*: of the client's Redis, if it is another one than this process has.
     """
     tasks = waiting
     if not waiting:
-        enqueue_noops(until + LEFT)
+        enqueue_noops(until + LEFT, url)
         tasks = until + LEFT + 1
     deadline = time.monotonic() + RUN_LIMIT
-    with worker(concurrency, *options) as pid:
+    with worker(concurrency, *options, url=url) as pid:
         clocks = Clocks(client, pid, tasks)
         first = last = clocks.read()
         while last.done < until:

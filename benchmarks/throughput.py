@@ -39,6 +39,11 @@ def round_trips(url: str) -> float:
         return rate(ROUND_TRIPS, lambda: [client.evalsha(script, 0) for _ in range(ROUND_TRIPS)])
 
 
+def with_redis(url: str) -> dict[str, str]:
+    """Return this process's environment with that Redis, or its own."""
+    return {**os.environ, "REDIS_URL": url or os.environ["REDIS_URL"]}
+
+
 def enqueue(code: str, url: str = "") -> float:
     """Run *code*, which prints a rate, in a process of its own, as an app would.
 
@@ -46,7 +51,7 @@ def enqueue(code: str, url: str = "") -> float:
     """
     said = subprocess.run(
         [own_python(), "-c", code],
-        env={**os.environ, "REDIS_URL": url or os.environ["REDIS_URL"]},
+        env=with_redis(url),
         capture_output=True,
         text=True,
         check=True,
