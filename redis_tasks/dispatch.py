@@ -139,13 +139,11 @@ class Dispatch:
         said: list[Said] = []
         if renewing is not None:
             said.append(self._renew(renewing, now))
-        if self.ended:
-            said += self._settle()
-        if self.advancing or (self.ended and any(ended.run.in_graph for ended in self.ended)):
+        said += self._settle()
+        if self.advancing or any(ended.run.in_graph for ended in self.ended):
             # After the ends that it follows from, before the claim that may give it out.
             said.append(self._advance())
-        for asked in self.asked:
-            said.append((asked.call, partial(self._answer, asked)))
+        said += [(asked.call, partial(self._answer, asked)) for asked in self.asked]
         if self.tokens_to_return:
             said.append((scripts.wake(self.tokens_to_return[0]), self._returned_token))
         if self.request is not None:

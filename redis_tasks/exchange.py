@@ -91,8 +91,6 @@ class Exchange:
         return reply
 
     def _patience(self) -> float:
-        if self.limit_at == math.inf:
-            return self._most_patience
         # Half of what is left: an attempt may have to connect first.
         left = (self.limit_at - boottime()) / 2
         return max(0.02, min(self._most_patience, left))

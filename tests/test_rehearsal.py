@@ -1,6 +1,7 @@
 """What is done before the first fork, so that workhorses share it."""
 
 import dis
+import io
 import logging
 import os
 import sys
@@ -98,6 +99,21 @@ def test_beside_another_thread_nothing_is_rehearsed(
     rehearsal.rehearse()
 
     assert not calls
+
+
+@pytest.mark.parametrize("error", [AttributeError, NotImplementedError, OSError])
+def test_an_output_without_a_descriptor_does_not_matter(
+    error: type[Exception], calls: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Screen(io.StringIO):
+        def fileno(self) -> int:
+            raise error
+
+    monkeypatch.setattr(sys, "stdout", Screen())
+
+    rehearsal.rehearse()
+
+    assert len(calls) == rehearsal.TIMES
 
 
 def test_a_worker_has_rehearsed_before_its_first_fork(
